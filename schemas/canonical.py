@@ -1,0 +1,36 @@
+"""Canonical JSON (RFC 8785): one sequence of bytes for one value, on any machine."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import orjson
+import rfc8785
+
+
+def canonical(value: Any) -> bytes:
+    """The RFC 8785 form of a JSON value; numbers are within the range of IEEE doubles and strings well formed."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _orjson_agrees(value) else rfc8785.dumps(value)
+
+
+def _orjson_agrees(value: Any) -> bool:
+    """Whether orjson's sorted output is the canonical one.
+
+    The two differ in the form of floats, and in the order of keys beyond ASCII: orjson sorts by code points, RFC 8785
+    by UTF-16 code units. orjson is some twenty times faster, and events rarely hold either.
+    """
+    if isinstance(value, dict):
+        return all(key.isascii() and _orjson_agrees(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_orjson_agrees, value))
+    return not isinstance(value, float)
+
+
+def event_rank(event: dict[str, Any]) -> UUID:
+    """Who counts among records of one `event_id` at one instant: the least SHA-256 of the canonical event.
+
+    The first 16 bytes of the hash, as a UUID because that is what Postgres stores in 16 bytes and compares bytewise.
+    `received_at` is left out: the same event sent twice is one.
+    """
+    body = {name: value for name, value in event.items() if name != "received_at"}
+    return UUID(bytes=hashlib.sha256(canonical(body)).digest()[:16])

@@ -1,0 +1,49 @@
+"""Money: decimal text on the way in and out, integer minor units of ISO 4217 inside."""
+
+from decimal import Decimal, InvalidOperation
+
+_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF "
+    "CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF "
+    "IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+    "MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS "
+    "SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+EXPONENTS = {currency: digits for digits, currencies in _UNITS.items() for currency in currencies.split()}
+"""Digits of the minor unit by currency, the active codes of ISO 4217 (list one of 2025)."""
+
+LARGEST = 10**17
+"""Minor units of the largest amount; well inside Postgres' bigint, also when a few are added up."""
+
+
+def minor_units(amount: str, currency: str) -> int:
+    """The amount in the currency's minor unit.
+
+    Raises ValueError for an unknown currency, what is no plain decimal number, more decimals than the currency has, a
+    negative amount and one of 10^17 minor units and more.
+    """
+    digits = EXPONENTS.get(currency)
+    if digits is None:
+        raise ValueError("is no currency code of ISO 4217")
+    try:
+        value = Decimal(amount).scaleb(digits)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or amount.strip() != amount or "_" in amount:
+        raise ValueError("is no decimal number such as 1234.50")
+    if value < 0:
+        raise ValueError("is negative; a refund is a new version of the deal with a lower amount")
+    if value >= LARGEST:
+        raise ValueError("is too large")
+    if value != value.to_integral_value():
+        raise ValueError(f"has more than the {digits} decimals of {currency}")
+    return int(value)
+
+
+def decimal_text(minor: int, currency: str) -> str:
+    """The amount as a decimal string with all digits of its currency's minor unit."""
+    digits = EXPONENTS[currency]
+    return f"{Decimal(minor).scaleb(-digits):.{digits}f}"

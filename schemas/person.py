@@ -1,0 +1,50 @@
+"""The personal values of an event, kept in one place so that an erasure has one place to rewrite."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.identifier import contact_identifier, email_identifier, user_identifier
+
+
+class Contact(BaseModel):
+    """A person on a deal: an e-mail address, the CRM's contact id, or both."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    email: str | None = None
+    contact_id: str | int | None = None
+
+    def identifiers(self, provider: str) -> tuple[str, ...]:
+        """The valid identifiers of this contact, the e-mail first."""
+        found = (email_identifier(self.email), contact_identifier(provider, self.contact_id))
+        return tuple(identifier for identifier in found if identifier)
+
+
+class Person(BaseModel):
+    """Whoever an event speaks of, in the sender's spelling. `fields` are those of a form."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    email: str | None = None
+    user_id: str | int | float | None = None
+    previous_id: str | int | float | None = None
+    contact_id: str | int | None = None
+    contacts: tuple[Contact, ...] = ()
+    fields: dict[str, Any] | None = None
+    a: str | None = None
+    """One side of an `unlink`, with its kind."""
+    b: str | None = None
+
+    def identifiers(self, provider: str | None = None) -> tuple[str, ...]:
+        """The event's own identifiers, first the one that decides whom it identifies: e-mail, CRM, user, previous id.
+
+        Those of a deal's contacts are not among them: a deal is about several people.
+        """
+        found = (
+            email_identifier(self.email),
+            contact_identifier(provider, self.contact_id) if provider else None,
+            user_identifier(self.user_id),
+            user_identifier(self.previous_id),
+        )
+        return tuple(dict.fromkeys(identifier for identifier in found if identifier))

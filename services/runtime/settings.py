@@ -1,0 +1,174 @@
+"""Every setting of Closed Loop: one frozen object, read from ``CLOSEDLOOP_*`` and the keys file of the data folder.
+
+A setting that is wrong stops the start with one line that names it; nothing is guessed.
+"""
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KEYS_FILE = "keys.json"
+"""Name of the file in the data folder that keeps the keys which `up` made; readable by its owner alone."""
+
+GENERATED = ("write_key", "admin_token", "id_key", "webhook_secret")
+"""Settings that `up` makes when they are missing; the services on their own refuse to start without them."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message is the one line to show the operator."""
+
+
+class Settings(BaseSettings):
+    """The settings by name, without the ``CLOSEDLOOP_`` prefix; the README lists them for users."""
+
+    model_config = SettingsConfigDict(env_prefix="CLOSEDLOOP_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    broker: str = "embedded"
+    database_url: SecretStr = SecretStr("")
+    data_dir: Path = Path(".closedloop")
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    reports_port: Port = 8081
+    ops_port: Annotated[int, Field(ge=1, le=65532)] = 9090
+    public_url: str = ""
+
+    write_key: str = ""
+    admin_token: SecretStr = SecretStr("")
+    id_key: SecretStr = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")
+
+    lookback_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    own_domains: Annotated[tuple[str, ...], NoDecode] = ()
+    timezone: str = "UTC"
+    honour_dnt: bool = False
+
+    @field_validator("own_domains", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """A list of domains, separated by commas or white space."""
+        return tuple(value.replace(",", " ").lower().split()) if isinstance(value, str) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = f"{value!r} is no IANA time zone such as Europe/Berlin"
+            raise ValueError(message) from error
+        return value
+
+    @field_validator("broker")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value != "embedded":
+            message = f"{value!r} is not supported yet; leave it away, or set it to embedded"
+            raise ValueError(message)
+        return value
+
+    @field_validator("id_key", "admin_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        """Short secrets can be guessed: 16 characters at least."""
+        if 0 < len(value.get_secret_value()) < 16:
+            raise ValueError("is shorter than 16 characters")
+        return value
+
+    @property
+    def collector_url(self) -> str:
+        """The address under which browsers reach the collector, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{_reachable(self.host)}:{self.port}"
+
+    @property
+    def reports_url(self) -> str:
+        """The address of the dashboard and the reports API on this machine."""
+        return f"http://{_reachable(self.host)}:{self.reports_port}"
+
+    @property
+    def lookback_seconds(self) -> int:
+        return self.lookback_days * 86_400
+
+    def with_keys(self, keys: dict[str, str]) -> Self:
+        """These settings with `keys` for those generated ones that are not set."""
+        missing = {name: value for name, value in keys.items() if name in GENERATED and not _plain(getattr(self, name))}
+        return self if not missing else type(self).model_validate(self.model_dump() | missing)
+
+    def require(self, *names: str) -> None:
+        """Raise SettingsError when one of `names` is empty."""
+        for name in names:
+            if not _plain(getattr(self, name)):
+                message = (
+                    f"CLOSEDLOOP_{name.upper()} is not set. `closedloop up` makes it and keeps it in "
+                    f"{self.data_dir / KEYS_FILE}; a service alone needs it in its environment."
+                )
+                raise SettingsError(message)
+
+
+def load_settings() -> Settings:
+    """The settings from the environment, completed by the keys file of the data folder.
+
+    Raises SettingsError with one line that names the setting.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        message = f"CLOSEDLOOP_{name}={os.environ.get(f'CLOSEDLOOP_{name}', '')!r}: {reason}"
+        raise SettingsError(message) from error
+    return settings.with_keys(read_keys(settings.data_dir))
+
+
+def read_keys(data_dir: Path) -> dict[str, str]:
+    """The keys that `up` made in this data folder; empty before the first start."""
+    path = data_dir / KEYS_FILE
+    try:
+        return {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, OSError) as error:
+        message = f"{path} cannot be read ({error}); restore it from a backup, leads are keyed with its id_key"
+        raise SettingsError(message) from error
+
+
+def make_keys(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with every generated key present, and the names of those made now and written to the keys file."""
+    made = {
+        name: _webhook_secret() if name == "webhook_secret" else secrets.token_urlsafe(24)
+        for name in GENERATED
+        if not _plain(getattr(settings, name))
+    }
+    if made:
+        path = settings.data_dir / KEYS_FILE
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".tmp")
+        draft.touch(mode=0o600)
+        with draft.open("w") as file:
+            json.dump(read_keys(settings.data_dir) | made, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    return settings.with_keys(made), tuple(made)
+
+
+def _webhook_secret() -> str:
+    """A symmetric key as Standard Webhooks writes it: `whsec_` and 24 random bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
