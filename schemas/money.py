@@ -1,6 +1,7 @@
 """Money: decimal text on the way in and out, integer minor units of ISO 4217 inside."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 _UNITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
@@ -18,6 +19,9 @@ EXPONENTS = {currency: digits for digits, currencies in _UNITS.items() for curre
 LARGEST = 10**17
 """Minor units of the largest amount; well inside Postgres' bigint, also when a few are added up."""
 
+_DECIMAL = re.compile(r"(-?)(\d{1,40})(?:\.(\d{1,40}))?\Z", re.ASCII)
+"""Plain digits. Decimal() would also take exponents (1e999999 overflows it), other scripts' digits and underscores."""
+
 
 def minor_units(amount: str, currency: str) -> int:
     """The amount in the currency's minor unit.
@@ -28,19 +32,19 @@ def minor_units(amount: str, currency: str) -> int:
     digits = EXPONENTS.get(currency)
     if digits is None:
         raise ValueError("is no currency code of ISO 4217")
-    try:
-        value = Decimal(amount).scaleb(digits)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or amount.strip() != amount or "_" in amount:
+    match = _DECIMAL.match(amount)
+    if match is None:
         raise ValueError("is no decimal number such as 1234.50")
-    if value < 0:
+    sign, whole, fraction = match.groups(default="")
+    fraction = fraction.rstrip("0")
+    if sign and (whole + fraction).strip("0"):
         raise ValueError("is negative; a refund is a new version of the deal with a lower amount")
-    if value >= LARGEST:
-        raise ValueError("is too large")
-    if value != value.to_integral_value():
+    if len(fraction) > digits:
         raise ValueError(f"has more than the {digits} decimals of {currency}")
-    return int(value)
+    minor = int(whole + fraction.ljust(digits, "0"))
+    if minor >= LARGEST:
+        raise ValueError("is too large")
+    return minor
 
 
 def decimal_text(minor: int, currency: str) -> str:
