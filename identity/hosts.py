@@ -1,0 +1,92 @@
+"""Hosts of urls in one canonical spelling, and the site (registrable domain) that each belongs to."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import idna
+from publicsuffixlist import PublicSuffixList
+
+# What stands behind an authority is a path, and browsers read a backslash as a slash (WHATWG URL, special schemes).
+_URL = re.compile(r"\s*(https?|android-app):[/\\]{2}([^/\\?#]*)([^?#]*)", re.IGNORECASE)
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+
+LONGEST_NAME: Final = 300
+"""A host name of 253 with a port and a user: a longer text is nobody's name, and must not fill a cache."""
+
+# The list's private part counts (one shop on github.io is not its neighbour), and an unknown ending is a suffix; both
+# are the package's defaults.
+_PUBLIC_SUFFIXES = PublicSuffixList()
+
+
+class Host(NamedTuple):
+    """A host: lower case, IDNA's ASCII form, no port, no trailing dot; `site` is what its pages share with each other.
+
+    The site is the registrable domain by the public suffix list; for an address, `localhost`, a public suffix and an
+    Android app it is the whole name.
+    """
+
+    name: str
+    site: str
+
+
+def host_and_path(url: str | None) -> tuple[Host | None, str]:
+    """Return the host and path of an http, https or android-app url; anything else has neither: `(None, "")`."""
+    match = _URL.match(url) if url else None
+    if match is None:
+        return None, ""
+    scheme, authority, path = match.groups()
+    host = _host(authority, app=len(scheme) > len("https")) if len(authority) <= LONGEST_NAME else None
+    return (host, path) if host else (None, "")
+
+
+@lru_cache(maxsize=8192)
+def _host(authority: str, *, app: bool) -> Host | None:
+    """Return the host in `user@host:port`, or None if it is not one."""
+    name = authority.rpartition("@")[2]
+    if name.startswith("["):
+        return _ipv6_host(name)
+    name, _, port = name.partition(":")
+    ascii_name = host_name(name)
+    if ascii_name is None or not (port == "" or port.isdecimal()):
+        return None
+    if app or ascii_name.rpartition(".")[2].isdecimal():
+        return Host(ascii_name, ascii_name)
+    return Host(ascii_name, _PUBLIC_SUFFIXES.privatesuffix(ascii_name) or ascii_name)
+
+
+def host_name(text: str) -> str | None:
+    """Return a host name in canonical spelling, or None if the text cannot be one."""
+    name = text.lower()
+    if len(name) > LONGEST_NAME:
+        return None
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except UnicodeError:
+            return None
+    name = name.removesuffix(".")
+    return name if _HOST_NAME.fullmatch(name) else None
+
+
+def without_www(name: str) -> str:
+    """Return the host name without its `www.`, unless nothing but an ending would be left."""
+    rest = name.removeprefix("www.")
+    return rest if "." in rest else name
+
+
+def parents(name: str) -> Iterator[str]:
+    """Yield the name itself, then each name above it: `a.b.c`, `b.c`, `c`."""
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
+def _ipv6_host(bracketed: str) -> Host | None:
+    try:
+        address = ipaddress.IPv6Address(bracketed[1:].partition("]")[0])
+    except ValueError:
+        return None
+    return Host(f"[{address}]", f"[{address}]")
