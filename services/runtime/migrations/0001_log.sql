@@ -60,12 +60,12 @@ CREATE TABLE state.dead_letters (
     UNIQUE (consumer_group, log_id, topic, partition, log_offset)
 );
 
--- What another part must look at again, written in the transaction that changed it. `key` is an identifier's id.
+-- What another part must look at again, written in the transaction that changed it. `key` is a visitor or an identifier's id.
 CREATE TABLE state.notes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     consumer_group text COLLATE "C" NOT NULL,
     kind text COLLATE "C" NOT NULL,
-    key uuid NOT NULL,
+    key text COLLATE "C" NOT NULL,
     from_at timestamptz NOT NULL DEFAULT '-infinity',
     to_at timestamptz NOT NULL DEFAULT 'infinity',
     left_at timestamptz NOT NULL DEFAULT clock_timestamp()

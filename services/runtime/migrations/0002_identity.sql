@@ -43,7 +43,7 @@ CREATE TABLE state.hits (
     campaign text COLLATE "C",
     content text COLLATE "C",
     term text COLLATE "C",
-    click_ids text[] COLLATE "C",            -- name, value, name, value
+    click_ids jsonb,                         -- pairs of name and value
     identifiers uuid[],                      -- the first that is not shared names the lead
     PRIMARY KEY (visitor_id, event_id, occurred_at, rank)
 );
@@ -69,10 +69,10 @@ CREATE TABLE state.visits (
     campaign text COLLATE "C",
     content text COLLATE "C",
     term text COLLATE "C",
-    running text[] COLLATE "C",              -- the source that new ones are compared with, where it is another: a cut visit's
+    running jsonb,                           -- the source that new ones are compared with, where it is another: a cut visit's
     landing_page text COLLATE "C",           -- the first url; a visit without one is no touch
     referrer text COLLATE "C",               -- of the first hit
-    click_ids text[] COLLATE "C",
+    click_ids jsonb,
     identified uuid,                         -- the identifier that named somebody in this visit
     owner uuid,                              -- whose visit it is, as an identifier; the lead is looked up
     PRIMARY KEY (visitor_id, started_at, touch_id)

@@ -18,6 +18,7 @@ CREATE TABLE state.deal_events (
     PRIMARY KEY (provider, event_id, occurred_at, rank)
 );
 CREATE INDEX deal_events_by_deal ON state.deal_events (provider, deal_id);
+CREATE INDEX deal_events_by_contact ON state.deal_events USING gin (contacts) WHERE stage = 'won';
 
 -- Each deal as its newest version by (updated_at, event_id) has it; `stage` is null until one is read.
 CREATE TABLE state.deals (
@@ -33,7 +34,6 @@ CREATE TABLE state.deals (
     updated_at timestamptz,
     PRIMARY KEY (provider, deal_id)
 ) WITH (fillfactor = 85);
-CREATE INDEX deals_by_contact ON state.deals USING gin (contacts);
 CREATE INDEX deals_won ON state.deals (closed_at) WHERE stage = 'won';
 
 CREATE FUNCTION state.total(amounts bigint[]) RETURNS numeric

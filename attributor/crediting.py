@@ -1,0 +1,106 @@
+"""The attributor: deals in, credits kept in line with them and with what identity finds out.
+
+A deal's facts are committed, then its row is locked, then its journey is read in a later statement and the ledger is
+corrected where it differs. Notes from identity lead to the deals they concern; those go the same way.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.runtime.consumer import Delivery, Fence
+
+from attributor import store
+from attributor.journey import DealState, cause_of, entry_of, same, window
+from attributor.store import Correction, DealFact, DealKey
+from schemas.canonical import event_rank
+from schemas.credit import Cause
+from schemas.deal import DealEvent, Stage, deal_of
+from schemas.identifier import identifier_id
+from services.runtime.postgres import Connection, Database
+
+GROUP = "attributor"
+NOTES_AT_ONCE = 500
+
+
+class Crediting:
+    """Keeps the ledger."""
+
+    def __init__(self, database: Database, id_key: str, zone: ZoneInfo, lookback: timedelta) -> None:
+        self._database = database
+        self._id_key = id_key
+        self._zone = zone
+        self._lookback = lookback
+
+    async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
+        """Take in the deals of the batch; a CRM's contacts are identity's."""
+        facts = [
+            fact_of(delivery.event, delivery.body, self._id_key, self._zone)
+            for delivery in batch
+            if isinstance(delivery.event, DealEvent)
+        ]
+        if facts:
+            await store.add_deal_events(self._database, facts)
+        async with self._database.transaction() as connection:
+            if facts:
+                deals = await store.concerned_deals(connection, facts)
+                await store.put_newest_versions(connection, deals)
+                await self._credit(connection, dict.fromkeys(deals, Cause.deal_changed))
+            await fence(connection)
+
+    async def work_notes(self) -> bool:
+        """Credit the deals anew that some of identity's notes concern."""
+        async with self._database.transaction() as connection:
+            notes = await store.claim_notes(connection, NOTES_AT_ONCE)
+            if notes:
+                deals = await store.deals_of_notes(connection, notes, self._lookback)
+                if deals:
+                    await store.lock_deals(connection, sorted(deals))
+                    await self._credit(connection, deals)
+        return bool(notes)
+
+    async def _credit(self, connection: Connection, deals: Mapping[DealKey, Cause]) -> None:
+        """Correct the ledger where it differs from what the deals and journeys say. The deals are locked."""
+        keys = sorted(deals)
+        states = await store.deal_states(connection, keys)
+        journeys = await store.journeys(connection, windows_of(states, self._lookback))
+        held = await store.current_entries(connection, keys)
+        due = {key: entry_of(states.get(key), journeys.get(key, ())) for key in keys}
+        await store.correct(
+            connection,
+            [
+                Correction(key, held.get(key), due[key], cause_of(held.get(key), due[key], deals[key]))
+                for key in keys
+                if not same(held.get(key), due[key])
+            ],
+        )
+
+
+def windows_of(states: Mapping[DealKey, DealState], lookback: timedelta) -> dict[DealKey, Any]:
+    """The windows of the won deals among these."""
+    return {
+        key: window(deal.created_at or deal.closed_at, deal.closed_at, lookback)
+        for key, deal in states.items()
+        if deal.stage is Stage.won and deal.closed_at is not None
+    }
+
+
+def fact_of(event: DealEvent, body: dict[str, Any], id_key: str, zone: ZoneInfo) -> DealFact:
+    """The fact that one version of a deal is; its contacts stand there by their keyed ids."""
+    deal = deal_of(event, zone)
+    return DealFact(
+        deal.provider,
+        deal.event_id,
+        event.occurred_at,
+        event_rank(body),
+        deal.deal_id,
+        deal.stage.value,
+        deal.amount,
+        deal.currency,
+        deal.created_at,
+        deal.closed_at,
+        deal.owner,
+        ",".join(str(identifier_id(contact, id_key)) for contact in deal.contacts),
+        deal.updated_at,
+    )

@@ -1,0 +1,127 @@
+-- The queries of the attributor's store. Of identity it knows the views lead_of and touch, and no table.
+
+-- name: add_deal_events
+-- Every record of a deal's version is kept: which of several with one event_id counts, readers decide.
+INSERT INTO deal_events (provider, event_id, occurred_at, rank, deal_id, stage, amount, currency, created_at, closed_at,
+                         owner, contacts, updated_at)
+SELECT provider, event_id, occurred_at, rank, deal_id, stage, amount, currency, created_at, closed_at, owner,
+       coalesce(string_to_array(nullif(contacts, ''), ',')::uuid[], '{}'), updated_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+            $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[])
+     AS version (provider, event_id, occurred_at, rank, deal_id, stage, amount, currency, created_at, closed_at, owner,
+                 contacts, updated_at)
+ON CONFLICT DO NOTHING;
+
+-- name: concerned_deals
+-- The deals of all records of these event ids, whether they count or not.
+SELECT DISTINCT provider, deal_id
+FROM deal_events JOIN unnest($1::text[], $2::text[]) AS batch (provider, event_id) USING (provider, event_id);
+
+-- name: add_deals
+-- Rows to lock, for deals that are read for the first time.
+INSERT INTO deals (provider, deal_id)
+SELECT provider, deal_id FROM unnest($1::text[], $2::text[]) AS d (provider, deal_id) ORDER BY provider, deal_id
+ON CONFLICT DO NOTHING;
+
+-- name: lock_deals
+-- Nobody else credits these deals until the transaction ends. In order, so that two never wait in a circle.
+SELECT d.provider, d.deal_id
+FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+ORDER BY d.provider, d.deal_id FOR UPDATE OF d;
+
+-- name: put_newest_versions
+-- Each deal as its newest version that counts has it.
+WITH newest AS (
+    SELECT DISTINCT ON (e.provider, e.deal_id) e.*
+    FROM deal_events e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+    WHERE NOT EXISTS (
+        SELECT FROM deal_events w WHERE w.provider = e.provider AND w.event_id = e.event_id
+            AND (w.occurred_at, w.rank) < (e.occurred_at, e.rank))
+    ORDER BY e.provider, e.deal_id, e.updated_at DESC, e.event_id DESC
+)
+UPDATE deals d SET stage = n.stage, amount = n.amount, currency = n.currency, created_at = n.created_at,
+    closed_at = n.closed_at, owner = n.owner, contacts = n.contacts, updated_at = n.updated_at
+FROM newest n WHERE d.provider = n.provider AND d.deal_id = n.deal_id;
+
+-- name: remove_deals_without_version
+-- A deal whose only record yielded its event id to another deal's record was never there.
+DELETE FROM deals d USING unnest($1::text[], $2::text[]) AS batch (provider, deal_id)
+WHERE d.provider = batch.provider AND d.deal_id = batch.deal_id AND NOT EXISTS (
+    SELECT FROM deal_events e WHERE e.provider = d.provider AND e.deal_id = d.deal_id AND NOT EXISTS (
+        SELECT FROM deal_events w WHERE w.provider = e.provider AND w.event_id = e.event_id
+            AND (w.occurred_at, w.rank) < (e.occurred_at, e.rank)));
+
+-- name: deals_by_id
+-- The deals as they stand.
+SELECT d.provider, d.deal_id, d.stage, d.amount, d.currency, d.created_at, d.closed_at, d.owner
+FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id);
+
+-- name: journeys
+-- The touches of all leads of the contacts, each once, within each deal's window and in the journey's order.
+SELECT DISTINCT won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
+       t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page, t.referrer
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS won (provider, deal_id, from_at, to_at)
+JOIN deals d USING (provider, deal_id)
+JOIN lead_of contact ON contact.identifier = ANY (d.contacts)
+JOIN lead_of member ON member.lead = contact.lead
+JOIN touch t ON t.owner = member.identifier AND t.occurred_at BETWEEN won.from_at AND won.to_at
+ORDER BY won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id;
+
+-- name: current_entries
+-- What the ledger holds of these deals now.
+SELECT e.* FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+WHERE e.superseded_at IS NULL;
+
+-- name: current_credits
+-- The credits by model of what the ledger holds of these deals now.
+SELECT c.provider, c.deal_id, c.model, c.amounts
+FROM credits c JOIN entries e USING (provider, deal_id, version)
+JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+WHERE e.superseded_at IS NULL;
+
+-- name: last_versions
+-- The number of each deal's newest entry, current or not.
+SELECT e.provider, e.deal_id, max(e.version) AS version
+FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+GROUP BY e.provider, e.deal_id;
+
+-- name: close_entries
+-- What no longer holds stays in the ledger, with the time and the cause of its end.
+UPDATE entries e SET superseded_at = clock_timestamp(), superseded_cause = closed.cause
+FROM unnest($1::text[], $2::text[], $3::text[]) AS closed (provider, deal_id, cause)
+WHERE e.provider = closed.provider AND e.deal_id = closed.deal_id AND e.superseded_at IS NULL;
+
+-- name: add_entries
+-- New entries, one JSON object each.
+INSERT INTO entries (provider, deal_id, version, amount, currency, created_at, closed_at, owner, touches, visitor_id,
+                     touch_id, occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause)
+SELECT * FROM jsonb_to_recordset($1::jsonb) AS entry (
+    provider text, deal_id text, version integer, amount bigint, currency text, created_at timestamptz,
+    closed_at timestamptz, owner text, touches integer, visitor_id text[], touch_id text[], occurred_at timestamptz[],
+    channel text[], source text[], medium text[], campaign text[], content text[], term text[], landing_page text[],
+    referrer text[], cause text);
+
+-- name: add_credits
+-- The credits of new entries, one JSON object a model.
+INSERT INTO credits (provider, deal_id, version, model, amount, touches, amounts, shares)
+SELECT * FROM jsonb_to_recordset($1::jsonb) AS credit (
+    provider text, deal_id text, version integer, model text, amount bigint, touches integer, amounts bigint[],
+    shares double precision[]);
+
+-- name: claim_notes
+-- What identity left to look at, for this transaction alone.
+DELETE FROM notes WHERE id IN (
+    SELECT id FROM notes WHERE consumer_group = 'attributor' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+) RETURNING kind, key::uuid AS key, from_at, to_at;
+
+-- name: deals_of_notes
+-- The deals that a note concerns: those with a won version that names somebody of the lead, and whose window meets the
+-- note's time. Versions are asked, not deals: they are committed before their deal is credited, so none slips through.
+SELECT d.provider, d.deal_id, bool_or(note.kind = 'lead') AS leads_changed
+FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS note (kind, key, from_at, to_at)
+JOIN lead_of named ON named.identifier = note.key
+JOIN lead_of member ON member.lead = named.lead
+JOIN deal_events d ON d.stage = 'won' AND d.contacts @> ARRAY[member.identifier]
+WHERE note.from_at <= d.closed_at
+  AND note.to_at >= least(d.created_at, d.closed_at) - $5::interval
+GROUP BY d.provider, d.deal_id;

@@ -1,0 +1,24 @@
+"""`python -m identity`: the identity consumer as a process."""
+
+from services.runtime.consumer import consume
+
+from identity.resolver import GROUP, Resolver
+from schemas.topics import TOPICS
+from services.runtime.lifecycle import Service, run_service
+from services.runtime.log import open_log
+from services.runtime.postgres import connect
+from services.runtime.rules import adopt_rules
+
+
+async def serve(service: Service) -> None:
+    """Consume until the service is asked to stop."""
+    settings = service.settings
+    dsn = settings.database_url.get_secret_value()
+    async with connect(dsn, application=GROUP) as database, open_log(settings) as log:
+        rules = await adopt_rules(database, settings)
+        resolver = Resolver(database, settings.id_key.get_secret_value(), rules.own_domains)
+        await consume(log, database, group=GROUP, topics=TOPICS, handler=resolver, service=service)
+
+
+if __name__ == "__main__":
+    run_service(GROUP, 1, serve, needs=("database_url", "id_key"))

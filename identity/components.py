@@ -1,0 +1,94 @@
+"""Who is one person: connected components of identifiers, minus what is shared by too many.
+
+Pure. Two identifiers are connected when one event carried both. A user or CRM id seen with more than five e-mails is
+an office's login, an e-mail seen with more than five user ids is a mailbox of many: such an identifier connects nobody
+and names nobody. A cookie is no identifier, so a shared computer connects nobody either.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+PARTNERS = 5
+"""How many e-mails a user or CRM id, or user ids or CRM ids of one provider an e-mail, may be seen with."""
+
+Pair = tuple[UUID, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """What is known of one identifier. `lead` and `shared` are as the last decision left them."""
+
+    id: UUID
+    value: str
+    first_at: datetime
+    lead: UUID
+    shared: bool
+
+    @property
+    def kind(self) -> str:
+        """``email``, ``user``, or ``crm:`` and the provider."""
+        kind, _, rest = self.value.partition(":")
+        return f"crm:{rest.partition(':')[0]}" if kind == "crm" else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an identifier belongs now."""
+
+    lead: UUID
+    shared: bool
+
+
+def shared_among(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set[UUID]:
+    """Those seen with too many partners of one kind. `pairs` are all that any of the judged has."""
+    partners: Counter[tuple[UUID, str]] = Counter()
+    for one, other in pairs:
+        partners[one, known[other].kind] += 1
+        partners[other, known[one].kind] += 1
+    return {
+        identifier
+        for (identifier, partner_kind), count in partners.items()
+        if count > PARTNERS and (known[identifier].kind == "email") != (partner_kind == "email")
+    }
+
+
+def place(
+    members: Mapping[UUID, Identifier], outsiders: Mapping[UUID, Identifier], pairs: set[Pair]
+) -> dict[UUID, Placement]:
+    """The lead of every member, where `pairs` are all pairs that have a member in them.
+
+    Outsiders are the other ends of pairs that lead out of the members; they are known to stay apart, and count only as
+    partners. A lead is named by its component's earliest identifier (by first sight, then value).
+    """
+    shared = shared_among({**outsiders, **members}, pairs)
+    parent = {identifier: identifier for identifier in members}
+
+    def root(identifier: UUID) -> UUID:
+        while parent[identifier] != identifier:
+            parent[identifier] = identifier = parent[parent[identifier]]
+        return identifier
+
+    for one, other in pairs:
+        if one in members and other in members and not {one, other} & shared:
+            parent[root(one)] = root(other)
+
+    earliest: dict[UUID, Identifier] = {}
+    for identifier, member in members.items():
+        best = earliest.setdefault(root(identifier), member)
+        if (member.first_at, member.value) < (best.first_at, best.value):
+            earliest[root(identifier)] = member
+    return {identifier: Placement(earliest[root(identifier)].id, identifier in shared) for identifier in members}
+
+
+def changed_leads(members: Mapping[UUID, Identifier], placed: Mapping[UUID, Placement]) -> set[UUID]:
+    """The leads, by their new id, that have other people in them than before."""
+    before: dict[UUID, set[UUID]] = {}
+    after: dict[UUID, set[UUID]] = {}
+    for identifier, member in members.items():
+        before.setdefault(member.lead, set()).add(identifier)
+        after.setdefault(placed[identifier].lead, set()).add(identifier)
+    old_groups = set(map(frozenset, before.values()))
+    return {lead for lead, group in after.items() if frozenset(group) not in old_groups}

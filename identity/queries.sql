@@ -1,0 +1,215 @@
+-- The queries of identity's store. Sets go in and out as arrays, one element a row.
+
+-- name: add_identifiers
+-- Identifiers a batch carried. An earlier sighting than the known one unsettles the lead, which is named by its earliest.
+INSERT INTO identifiers AS known (id, value, first_at, lead, settled)
+SELECT id, value, first_at, id, true
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS seen (id, value, first_at)
+ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, settled = false
+WHERE excluded.first_at < known.first_at;
+
+-- name: add_pairs
+-- Identifiers that one event carried together; new ones are unsettled until the leads take them into account.
+INSERT INTO pairs (a, b) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING;
+
+-- name: add_visitors
+-- The visitors of a batch, as rows to lock.
+INSERT INTO visitors SELECT DISTINCT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING;
+
+-- name: add_hits
+-- Every record of a hit is kept: which of several with one event_id counts, readers decide, so no order matters.
+INSERT INTO hits (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
+                  channel, source, medium, campaign, content, term, click_ids, identifiers)
+SELECT visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
+       channel, source, medium, campaign, content, term, click_ids::jsonb, string_to_array(identifiers, ',')::uuid[]
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::boolean[], $7::boolean[], $8::text[],
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::text[], $18::text[], $19::text[])
+     AS hit (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
+             channel, source, medium, campaign, content, term, click_ids, identifiers)
+ON CONFLICT DO NOTHING;
+
+-- name: add_carriers
+-- Which visitors carry which identifiers.
+INSERT INTO carriers SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING;
+
+-- name: unsettled
+-- The ends of what the leads do not take into account yet, among the batch's identifiers and pairs.
+SELECT unnest(ARRAY[a, b]) AS id
+FROM pairs JOIN unnest($1::uuid[], $2::uuid[]) AS batch (a, b) USING (a, b) WHERE NOT settled
+UNION
+SELECT id FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled;
+
+-- name: lock_graph
+-- One at a time changes leads; held for a few milliseconds, never across a fold.
+SELECT pg_advisory_xact_lock(hashtext('closedloop.graph'));
+
+-- name: component_members
+-- Everyone in the leads that the changed identifiers and their partners belong to. The partners of one that is shared
+-- already stay where they are.
+WITH near AS (
+    SELECT id FROM unnest($1::uuid[]) AS t (id)
+    UNION
+    SELECT CASE WHEN p.a = t.id THEN p.b ELSE p.a END
+    FROM identifiers t JOIN pairs p ON t.id IN (p.a, p.b)
+    WHERE t.id = ANY ($1::uuid[]) AND NOT t.shared
+)
+SELECT id, value, first_at, lead, shared FROM identifiers
+WHERE lead IN (SELECT i.lead FROM identifiers i JOIN near USING (id));
+
+-- name: pairs_around
+-- All pairs of these identifiers, with what is known of both ends.
+SELECT p.a, p.b FROM pairs p WHERE p.a = ANY ($1::uuid[])
+UNION
+SELECT p.a, p.b FROM pairs p WHERE p.b = ANY ($1::uuid[]);
+
+-- name: identifiers_by_id
+-- What is known of these identifiers.
+SELECT id, value, first_at, lead, shared FROM identifiers WHERE id = ANY ($1::uuid[]);
+
+-- name: place_identifiers
+-- The leads as decided.
+UPDATE identifiers SET lead = placed.lead, shared = placed.shared, settled = true
+FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS placed (id, lead, shared)
+WHERE identifiers.id = placed.id
+  AND (identifiers.lead, identifiers.shared, identifiers.settled) IS DISTINCT FROM (placed.lead, placed.shared, true);
+
+-- name: settle_pairs
+-- These pairs are taken into account.
+UPDATE pairs SET settled = true FROM unnest($1::uuid[], $2::uuid[]) AS done (a, b)
+WHERE pairs.a = done.a AND pairs.b = done.b AND NOT pairs.settled;
+
+-- name: lock_visitors
+-- Nobody else folds these visitors until the transaction ends. In order, so that two consumers never wait in a circle.
+SELECT visitor_id FROM visitors WHERE visitor_id = ANY ($1::text[]) ORDER BY visitor_id FOR UPDATE;
+
+-- name: concerned_spans
+-- From when to when each visitor's hits may have changed: all records of the batch's event ids, whether they count or not.
+SELECT visitor_id, min(occurred_at) AS from_at, max(occurred_at) AS to_at
+FROM hits JOIN unnest($1::text[], $2::text[]) AS batch (visitor_id, event_id) USING (visitor_id, event_id)
+GROUP BY visitor_id;
+
+-- name: fold_ranges
+-- Where to fold: from the last visit that began before the change, up to the $4th that begins after it.
+SELECT span.visitor_id,
+       resumed.started_at AS resume_at, resumed.touch_id AS resume_id,
+       resumed.channel, resumed.source, resumed.medium, resumed.campaign, resumed.content, resumed.term, resumed.running,
+       stop.started_at AS stop_at, stop.touch_id AS stop_id
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
+LEFT JOIN LATERAL (
+    SELECT * FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at < span.from_at
+    ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1
+) AS resumed ON true
+LEFT JOIN LATERAL (
+    SELECT v.started_at, v.touch_id FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at > span.to_at
+    ORDER BY v.started_at, v.touch_id OFFSET $4::integer - 1 LIMIT 1
+) AS stop ON true;
+
+-- name: hits_in_ranges
+-- The hits that count in these ranges, both ends included, with whom they name.
+SELECT h.visitor_id, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
+       h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
+FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor_id, from_at, from_id, to_at, to_id)
+JOIN hits h ON h.visitor_id = part.visitor_id
+    AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
+    AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
+WHERE NOT EXISTS (
+    SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
+        AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
+ORDER BY h.visitor_id, h.occurred_at, h.event_id;
+
+-- name: visits_in_ranges
+-- The visits as they stand in these ranges, both ends included.
+SELECT v.*
+FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor_id, from_at, from_id, to_at, to_id)
+JOIN visits v ON v.visitor_id = part.visitor_id
+    AND (v.started_at, v.touch_id) >= (part.from_at, part.from_id)
+    AND (v.started_at, v.touch_id) <= (part.to_at, part.to_id)
+ORDER BY v.visitor_id, v.started_at, v.touch_id;
+
+-- name: names_around
+-- Whom the nearest naming visits before and from behind each range name.
+SELECT part.visitor_id,
+    (SELECT v.identified FROM visits v WHERE v.visitor_id = part.visitor_id AND v.identified IS NOT NULL
+        AND (v.started_at, v.touch_id) < (part.from_at, part.from_id)
+     ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1) AS before,
+    (SELECT v.identified FROM visits v WHERE v.visitor_id = part.visitor_id AND v.identified IS NOT NULL
+        AND (v.started_at, v.touch_id) >= (part.stop_at, part.stop_id)
+     ORDER BY v.started_at, v.touch_id LIMIT 1) AS after
+FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor_id, from_at, from_id, stop_at, stop_id);
+
+-- name: remove_visits
+-- Visits that the hits no longer make.
+DELETE FROM visits v USING unnest($1::text[], $2::timestamptz[], $3::text[]) AS gone (visitor_id, started_at, touch_id)
+WHERE v.visitor_id = gone.visitor_id AND v.started_at = gone.started_at AND v.touch_id = gone.touch_id;
+
+-- name: put_visits
+-- Visits that are new or changed.
+INSERT INTO visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
+                    running, landing_page, referrer, click_ids, identified, owner)
+SELECT visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
+       running::jsonb, landing_page, referrer, click_ids::jsonb, identified, owner
+FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+            $16::uuid[], $17::uuid[])
+     AS visit (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
+               running, landing_page, referrer, click_ids, identified, owner)
+ON CONFLICT (visitor_id, started_at, touch_id) DO UPDATE SET
+    last_at = excluded.last_at, hits = excluded.hits, channel = excluded.channel, source = excluded.source,
+    medium = excluded.medium, campaign = excluded.campaign, content = excluded.content, term = excluded.term,
+    running = excluded.running, landing_page = excluded.landing_page, referrer = excluded.referrer,
+    click_ids = excluded.click_ids, identified = excluded.identified, owner = excluded.owner;
+
+-- name: settle_owners
+-- Owners outside of the folded ranges: backward to the visitor's first visit, forward to the next visit that names
+-- somebody. Answers the visits whose owner changed, with the old and the new one.
+WITH settled AS (
+    SELECT v.visitor_id, v.started_at, v.touch_id, v.owner AS old_owner, part.owner AS new_owner
+    FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
+         AS part (visitor_id, edge_at, edge_id, owner, forward)
+    JOIN visits v ON v.visitor_id = part.visitor_id AND v.owner IS DISTINCT FROM part.owner
+    WHERE CASE WHEN part.forward
+        THEN (v.started_at, v.touch_id) >= (part.edge_at, part.edge_id) AND NOT EXISTS (
+            SELECT FROM visits n WHERE n.visitor_id = v.visitor_id AND n.identified IS NOT NULL
+                AND (n.started_at, n.touch_id) >= (part.edge_at, part.edge_id)
+                AND (n.started_at, n.touch_id) <= (v.started_at, v.touch_id))
+        ELSE (v.started_at, v.touch_id) < (part.edge_at, part.edge_id) END
+)
+UPDATE visits v SET owner = settled.new_owner FROM settled
+WHERE v.visitor_id = settled.visitor_id AND v.started_at = settled.started_at AND v.touch_id = settled.touch_id
+RETURNING v.started_at, settled.old_owner, settled.new_owner, v.landing_page IS NOT NULL AS is_touch;
+
+-- name: leave_notes
+-- What others must look at again.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]);
+
+-- name: claim_identifier_notes
+-- Leads that changed and identifiers that became shared or stopped being so, for this transaction alone.
+DELETE FROM notes WHERE id IN (
+    SELECT id FROM notes WHERE consumer_group = 'identity' AND kind IN ('lead', 'shared') ORDER BY id LIMIT $1
+    FOR UPDATE SKIP LOCKED
+) RETURNING kind, key::uuid AS key;
+
+-- name: note_visitors_of_leads
+-- A changed lead concerns visitors that carry one of its identifiers and another one: only there visits split or join.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT DISTINCT 'identity', 'visitor', c.visitor_id
+FROM identifiers i JOIN carriers c ON c.identifier = i.id
+WHERE i.lead = ANY ($1::uuid[])
+  AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
+
+-- name: note_visitors_of_identifiers
+-- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT DISTINCT 'identity', 'visitor', visitor_id FROM carriers WHERE identifier = ANY ($1::uuid[]);
+
+-- name: claim_visitor_notes
+-- Visitors to fold again, for this transaction alone.
+DELETE FROM notes WHERE id IN (
+    SELECT id FROM notes WHERE consumer_group = 'identity' AND kind = 'visitor' ORDER BY id LIMIT $1
+    FOR UPDATE SKIP LOCKED
+) RETURNING key;

@@ -1,0 +1,274 @@
+"""Identity's tables: every statement that identity runs, and rows to values and back. Decides nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from identity.components import Identifier, Pair, Placement
+from identity.facts import Facts, HitFact
+from identity.visits import Hit, Start, Visit
+from schemas.visit import Source
+from services.runtime.postgres import Connection, Database, Record, load_queries
+
+QUERIES = load_queries("identity")
+
+ALL_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+"""Before and after every event; asyncpg writes them as Postgres' own infinities."""
+
+
+class Span(NamedTuple):
+    """From when to when a visitor's hits may have changed."""
+
+    visitor_id: str
+    from_at: datetime
+    to_at: datetime
+
+
+class Note(NamedTuple):
+    """That a group must look at `key` again, as far as it concerns this time."""
+
+    group: str
+    kind: str
+    key: str
+    from_at: datetime = ALL_TIME[0]
+    to_at: datetime = ALL_TIME[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
+
+    Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last.
+    """
+
+    visitor_id: str
+    start: tuple[datetime, str]
+    resumed: Start | None
+    stop: tuple[datetime, str] | None
+
+
+async def add_facts(database: Database, facts: Facts) -> None:
+    """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
+    async with database.transaction(durable=False) as connection:
+        if facts.seen:
+            await connection.execute(QUERIES.add_identifiers, *_columns(facts.seen))
+        if facts.pairs:
+            await connection.execute(QUERIES.add_pairs, *_columns(facts.pairs))
+        if facts.hits:
+            await connection.execute(QUERIES.add_visitors, sorted({hit.visitor_id for hit in facts.hits}))
+            await connection.execute(QUERIES.add_hits, *_columns(facts.hits))
+        if facts.carriers:
+            await connection.execute(QUERIES.add_carriers, *_columns(facts.carriers))
+
+
+async def unsettled(source: Database | Connection, facts: Facts) -> list[UUID]:
+    """Identifiers of the batch whose leads do not take all facts into account."""
+    a, b = _columns(facts.pairs) or ([], [])
+    rows = await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])
+    return [row["id"] for row in rows]
+
+
+async def lock_graph(connection: Connection) -> None:
+    """Wait until nobody else changes leads, and keep others from it until the transaction ends."""
+    await connection.execute(QUERIES.lock_graph)
+
+
+async def neighbourhood(
+    connection: Connection, changed: Sequence[UUID]
+) -> tuple[dict[UUID, Identifier], dict[UUID, Identifier], set[Pair]]:
+    """What `components.place` needs: the members concerned, the outsiders they are paired with, and the pairs."""
+    members = _identifiers(await connection.fetch(QUERIES.component_members, changed))
+    pairs = {(row["a"], row["b"]) for row in await connection.fetch(QUERIES.pairs_around, list(members))}
+    ends = {end for pair in pairs for end in pair}
+    outsiders = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(ends - members.keys())))
+    return members, outsiders, pairs
+
+
+async def put_placements(connection: Connection, placed: Mapping[UUID, Placement], pairs: Iterable[Pair]) -> None:
+    """Store the leads as decided, and that they take these pairs into account."""
+    rows = sorted((identifier, placement.lead, placement.shared) for identifier, placement in placed.items())
+    await connection.execute(QUERIES.place_identifiers, *_columns(rows))
+    if done := sorted(pairs):
+        await connection.execute(QUERIES.settle_pairs, *_columns(done))
+
+
+async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None:
+    """Keep others from folding these visitors until the transaction ends."""
+    await connection.execute(QUERIES.lock_visitors, sorted(set(visitors)))
+
+
+async def concerned_spans(connection: Connection, hits: Sequence[HitFact]) -> list[Span]:
+    """Which time of which visitor these hits concern, whether they were new or not."""
+    rows = await connection.fetch(QUERIES.concerned_spans, *_columns([hit[:2] for hit in hits]))
+    return [Span(*row) for row in rows]
+
+
+async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
+    """Where to fold for these spans, reaching to the `horizon`th standing visit after each."""
+    return [_range(row) for row in await connection.fetch(QUERIES.fold_ranges, *_columns(spans), horizon)]
+
+
+async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Hit]]:
+    """The hits that count, by visitor and in order, with the person each names as the leads stand now."""
+    rows = await connection.fetch(QUERIES.hits_in_ranges, *_bounds(ranges))
+    names = {identifier for row in rows for identifier in row["identifiers"] or ()}
+    known = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(names))) if names else {}
+    hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}
+    for row in rows:
+        hits[row["visitor_id"]].append(_hit(row, known))
+    return hits
+
+
+async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Visit]]:
+    """The visits as they stand, by visitor and in order."""
+    visits: dict[str, list[Visit]] = {part.visitor_id: [] for part in ranges}
+    for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(ranges)):
+        visits[row["visitor_id"]].append(_visit(row))
+    return visits
+
+
+async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[str, tuple[UUID | None, UUID | None]]:
+    """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on."""
+    never = (ALL_TIME[1], "")
+    rows = [(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges]
+    found = await connection.fetch(QUERIES.names_around, *_columns(rows))
+    return {row["visitor_id"]: (row["before"], row["after"]) for row in found}
+
+
+async def replace_visits(
+    connection: Connection, gone: Sequence[tuple[str, Visit]], put: Sequence[tuple[str, Visit]]
+) -> None:
+    """Take away and put visits, each with its visitor."""
+    if gone:
+        await connection.execute(QUERIES.remove_visits, *_columns([(visitor, *visit.key) for visitor, visit in gone]))
+    if put:
+        await connection.execute(QUERIES.put_visits, *_columns([_visit_row(visitor, visit) for visitor, visit in put]))
+
+
+async def settle_owners(
+    connection: Connection, edges: Sequence[tuple[str, datetime, str, UUID | None, bool]]
+) -> list[tuple[datetime, UUID | None, UUID | None]]:
+    """Hand owners on beyond the folded ranges: (visitor, edge time, edge id, owner, forward).
+
+    Answers the touches that changed hands: when, from whom, to whom.
+    """
+    if not edges:
+        return []
+    rows = await connection.fetch(QUERIES.settle_owners, *_columns(edges))
+    return [(row["started_at"], row["old_owner"], row["new_owner"]) for row in rows if row["is_touch"]]
+
+
+async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
+    """Store notes in the transaction that makes them true."""
+    if notes:
+        await connection.execute(QUERIES.leave_notes, *_columns(notes))
+
+
+async def spread_identifier_notes(connection: Connection, limit: int) -> int:
+    """Turn notes about leads and identifiers into notes about the visitors they concern; answers how many it took."""
+    claimed = await connection.fetch(QUERIES.claim_identifier_notes, limit)
+    leads = [row["key"] for row in claimed if row["kind"] == "lead"]
+    shared = [row["key"] for row in claimed if row["kind"] == "shared"]
+    if leads:
+        await connection.execute(QUERIES.note_visitors_of_leads, leads)
+    if shared:
+        await connection.execute(QUERIES.note_visitors_of_identifiers, shared)
+    return len(claimed)
+
+
+async def claim_visitor_notes(connection: Connection, limit: int) -> list[str]:
+    """Visitors to fold again, taken off the list if this transaction commits."""
+    return sorted({row["key"] for row in await connection.fetch(QUERIES.claim_visitor_notes, limit)})
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
+    never = (ALL_TIME[1], "")
+    return _columns([(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges])
+
+
+def _identifiers(rows: Iterable[Record]) -> dict[UUID, Identifier]:
+    return {row["id"]: Identifier(row["id"], row["value"], row["first_at"], row["lead"], row["shared"]) for row in rows}
+
+
+def _range(row: Record) -> Range:
+    resumed = None
+    if row["resume_at"] is not None:
+        source = _source(row)
+        resumed = Start(source, Source(*orjson.loads(row["running"])) if row["running"] else source)
+    return Range(
+        visitor_id=row["visitor_id"],
+        start=(row["resume_at"], row["resume_id"]) if resumed else (ALL_TIME[0], ""),
+        resumed=resumed,
+        stop=(row["stop_at"], row["stop_id"]) if row["stop_at"] is not None else None,
+    )
+
+
+def _hit(row: Record, known: Mapping[UUID, Identifier]) -> Hit:
+    named = next((name for name in row["identifiers"] or () if not known[name].shared), None)
+    return Hit(
+        occurred_at=row["occurred_at"],
+        event_id=row["event_id"],
+        internal=row["internal"],
+        only_referrer=row["only_referrer"],
+        url=row["url"],
+        referrer=row["referrer"],
+        source=_source(row) if row["channel"] is not None else None,
+        click_ids=_click_ids(row["click_ids"]),
+        named=named,
+        lead=known[named].lead if named else None,
+    )
+
+
+def _visit(row: Record) -> Visit:
+    source = _source(row)
+    return Visit(
+        started_at=row["started_at"],
+        touch_id=row["touch_id"],
+        last_at=row["last_at"],
+        hits=row["hits"],
+        source=source,
+        running=Source(*orjson.loads(row["running"])) if row["running"] else source,
+        landing_page=row["landing_page"],
+        referrer=row["referrer"],
+        click_ids=_click_ids(row["click_ids"]),
+        identified=row["identified"],
+        owner=row["owner"],
+    )
+
+
+def _visit_row(visitor_id: str, visit: Visit) -> tuple[Any, ...]:
+    source = visit.source
+    return (
+        visitor_id,
+        visit.started_at,
+        visit.touch_id,
+        visit.last_at,
+        visit.hits,
+        *_tuple(source),
+        None if visit.running == source else orjson.dumps(_tuple(visit.running)).decode(),
+        visit.landing_page,
+        visit.referrer,
+        orjson.dumps(visit.click_ids).decode() if visit.click_ids else None,
+        visit.identified,
+        visit.owner,
+    )
+
+
+def _tuple(source: Source) -> tuple[str | None, ...]:
+    return (source.channel, source.source, source.medium, source.campaign, source.content, source.term)
+
+
+def _source(row: Record) -> Source:
+    return Source(row["channel"], row["source"], row["medium"], row["campaign"], row["content"], row["term"])
+
+
+def _click_ids(text: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in orjson.loads(text)) if text else ()
