@@ -52,9 +52,10 @@ WHERE d.provider = batch.provider AND d.deal_id = batch.deal_id AND NOT EXISTS (
             AND (w.occurred_at, w.rank) < (e.occurred_at, e.rank)));
 
 -- name: deals_by_id
--- The deals as they stand.
+-- The deals as they stand; without those whose first version is stored and not yet read.
 SELECT d.provider, d.deal_id, d.stage, d.amount, d.currency, d.created_at, d.closed_at, d.owner
-FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id);
+FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+WHERE d.stage IS NOT NULL;
 
 -- name: journeys
 -- The touches of all leads of the contacts, each once, within each deal's window and in the journey's order.

@@ -201,15 +201,13 @@ def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause) -> dict[
 
 def _cells(touch: Touch | None) -> tuple[str | None, ...]:
     """One touch in the order of the columns; without one the place of what nobody can be credited for."""
-    source = touch.source if touch else UNATTRIBUTED
-    named = (source.channel, source.source, source.medium, source.campaign, source.content, source.term)
     if touch is None:
-        return (None, None, None, *named, None, None)
+        return (None, None, None, *UNATTRIBUTED.columns, None, None)
     return (
         touch.visitor_id,
         touch.touch_id,
         format_instant(touch.occurred_at),
-        *named,
+        *touch.source.columns,
         touch.landing_page,
         touch.referrer,
     )

@@ -17,6 +17,9 @@ from schemas.canonical import event_rank
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event, EventType
 from schemas.identifier import identifier_id
+from schemas.visit import SourceColumns
+
+NO_SOURCE: SourceColumns = (None, None, None, None, None, None)
 
 NAMELESS = frozenset({EventType.unlink, EventType.erase, EventType.spend, EventType.rate})
 """Types whose identifiers are spoken about, not seen."""
@@ -106,7 +109,7 @@ def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_
     """The fact that one hit is; `identifiers` in the order in which they name a lead."""
     assert event.visitor_id is not None
     arrival = arrive(event.url, event.referrer, own_domains)
-    source = arrival.source if arrival.own else None
+    brought: SourceColumns = arrival.source.columns if arrival.own else NO_SOURCE
     return HitFact(
         event.visitor_id,
         event.event_id,
@@ -119,12 +122,7 @@ def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_
         event.referrer,
         event.title,
         event.name,
-        source and source.channel,
-        source and source.source,
-        source and source.medium,
-        source and source.campaign,
-        source and source.content,
-        source and source.term,
+        *brought,
         orjson.dumps(arrival.click_ids).decode() if arrival.click_ids else None,
         ",".join(map(str, identifiers)) if identifiers else None,
     )

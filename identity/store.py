@@ -252,18 +252,14 @@ def _visit_row(visitor_id: str, visit: Visit) -> tuple[Any, ...]:
         visit.touch_id,
         visit.last_at,
         visit.hits,
-        *_tuple(source),
-        None if visit.running == source else orjson.dumps(_tuple(visit.running)).decode(),
+        *source.columns,
+        None if visit.running == source else orjson.dumps(visit.running.columns).decode(),
         visit.landing_page,
         visit.referrer,
         orjson.dumps(visit.click_ids).decode() if visit.click_ids else None,
         visit.identified,
         visit.owner,
     )
-
-
-def _tuple(source: Source) -> tuple[str | None, ...]:
-    return (source.channel, source.source, source.medium, source.campaign, source.content, source.term)
 
 
 def _source(row: Record) -> Source:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+SourceColumns = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -14,6 +16,11 @@ class Source:
     campaign: str | None = None
     content: str | None = None
     term: str | None = None
+
+    @property
+    def columns(self) -> SourceColumns:
+        """The fields in their order, as tables have them."""
+        return (self.channel, self.source, self.medium, self.campaign, self.content, self.term)
 
 
 DIRECT = Source("Direct", "(direct)", "(none)")
