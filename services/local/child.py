@@ -80,14 +80,7 @@ class Child:
         """Whether it answers 200 to GET /readyz."""
         if self.process is None or self.service.ops_port is None:
             return self.process is not None
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.ops_port, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self.service.ops_port)
 
     def revive(self) -> bool:
         """Start a dead process again when its time has come; whether that was now."""
@@ -124,3 +117,15 @@ class Child:
         with process.stdout as lines:
             while line := lines.readline(65_536):
                 self._console.relay(self.service.name, line.decode(errors="replace"))
+
+
+def answers(ops_port: int) -> bool:
+    """Whether the service with this ops port answers 200 to GET /readyz."""
+    connection = http.client.HTTPConnection("127.0.0.1", ops_port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,64 @@
+# What a newcomer types. `make help` lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python that is here, 3.11 at least.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help setup run demo test check format bench locks clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+# What running needs.
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Closed Loop needs Python 3.11 or newer; install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Installing what Closed Loop needs into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# What tests need on top.
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
+	@echo "Installing what its tests need ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/dev.stamp ## a .venv with all it needs, and Chromium for the tests
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing Chromium for the browser tests ..."; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "The browser tests need Chromium; on Debian: sudo apt-get install chromium"; fi; }
+
+run: $(VENV)/run.stamp ## everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/closedloop up
+
+demo: $(VENV)/run.stamp ## a simulated shop, its revenue beside the truth
+	@exec $(BIN)/closedloop demo $(ARGS)
+
+test: setup ## every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint, types, import rules
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && echo "ruff: format and lint are clean"
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## put the code into its form
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: setup ## speed, as ratios to baselines of the same run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+locks: setup ## renew the locked versions
+	@$(BIN)/python -m pip install -q uv
+	@for extra in "" "--extra dev"; do $(BIN)/uv pip compile -q pyproject.toml $$extra --universal --python-version 3.11 --upgrade \
+	--generate-hashes --no-emit-index-url --no-header -o requirements$${extra:+-dev}.lock; done
+
+clean: ## remove what setup made; the data stays
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
