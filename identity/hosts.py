@@ -11,6 +11,7 @@ from publicsuffixlist import PublicSuffixList
 
 # What stands behind an authority is a path, and browsers read a backslash as a slash (WHATWG URL, special schemes).
 _URL = re.compile(r"\s*(https?|android-app):[/\\]{2}([^/\\?#]*)([^?#]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:.*@)?(?:\[(?P<ipv6>.+)\]|(?P<name>[^:]*))(?::[0-9]*)?")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 
 LONGEST_NAME: Final = 300
@@ -45,16 +46,14 @@ def host_and_path(url: str | None) -> tuple[Host | None, str]:
 @lru_cache(maxsize=8192)
 def _host(authority: str, *, app: bool) -> Host | None:
     """Return the host in `user@host:port`, or None if it is not one."""
-    name = authority.rpartition("@")[2]
-    if name.startswith("["):
-        return _ipv6_host(name)
-    name, _, port = name.partition(":")
-    ascii_name = host_name(name)
-    if ascii_name is None or not (port == "" or port.isdecimal()):
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
         return None
-    if app or ascii_name.rpartition(".")[2].isdecimal():
-        return Host(ascii_name, ascii_name)
-    return Host(ascii_name, _PUBLIC_SUFFIXES.privatesuffix(ascii_name) or ascii_name)
+    name = _ipv6(match["ipv6"]) if match["ipv6"] else host_name(match["name"])
+    if name is None:
+        return None
+    is_whole = app or match["ipv6"] or name.rpartition(".")[2].isdecimal()
+    return Host(name, name if is_whole else _PUBLIC_SUFFIXES.privatesuffix(name) or name)
 
 
 def host_name(text: str) -> str | None:
@@ -84,9 +83,8 @@ def parents(name: str) -> Iterator[str]:
         name = name.partition(".")[2]
 
 
-def _ipv6_host(bracketed: str) -> Host | None:
+def _ipv6(text: str) -> str | None:
     try:
-        address = ipaddress.IPv6Address(bracketed[1:].partition("]")[0])
+        return f"[{ipaddress.IPv6Address(text)}]"
     except ValueError:
         return None
-    return Host(f"[{address}]", f"[{address}]")
