@@ -1,0 +1,150 @@
+"""From records to effects: decode, handle, commit behind the fence, and put aside what can be neither read nor handled.
+
+Where a group is in the log stands in the database (`positions`), and moves in the transaction that makes the effects of
+a batch permanent. It moves only from the value that the batch was read at: whoever lost a partition in between, and
+whoever repeats a batch that was committed after all, is told so, rolls back and reads again. So each record has its
+effects once, whatever crashes.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from schemas.codec import UndecodableError, decode
+from schemas.event import Event
+from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, put_aside
+from services.runtime.leases import Place
+from services.runtime.lifecycle import StartError
+from services.runtime.logs import describe
+from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
+from services.runtime.postgres import Connection, Database, is_conflict, is_outage, load_queries
+from services.runtime.reading import Reader, Taken
+
+FUSE = 50
+"""So many dead letters in a row are bad luck; more are a bad program, which must not put the whole log aside."""
+
+queries = load_queries(__package__)
+logger = logging.getLogger(__name__)
+
+
+class Delivery(NamedTuple):
+    """One record that could be read: where it is, its bytes, its event, and the event's JSON as it was logged."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    event: Event
+    body: dict[str, Any]
+
+
+Fence = Callable[[Connection], Awaitable[None]]
+"""Moves the positions past the batch, in the transaction of the connection. Raises Fenced."""
+
+
+class Fenced(Exception):  # noqa: N818 - what happened; nobody made an error
+    """Another consumer has moved on from where this batch began: roll back and leave the batch."""
+
+
+class Handler(Protocol):
+    """What a service does with its records."""
+
+    async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
+        """The whole batch; `fence` is awaited exactly once, inside the last transaction, which must be durable.
+
+        May be called again with the same records, alone or among others, after a crash between any two steps. What it
+        raises decides: an outage is waited out, a conflict repeated, and a record that fails alone is put aside.
+        """
+
+    async def work_notes(self) -> bool:
+        """Work off one bounded chunk of the notes left for this service; False when there was none."""
+
+
+class Courier:
+    """Brings the batches of one consumer to its handler, and moves the reader past what is committed."""
+
+    def __init__(self, database: Database, log_id: UUID, group: str, handler: Handler, reader: Reader) -> None:
+        self._database = database
+        self._log_id = log_id
+        self._group = group
+        self._handler = handler
+        self._reader = reader
+        self._aside_in_a_row = 0
+
+    async def deliver(self, batch: Sequence[Taken]) -> None:
+        """The batch; where that fails its halves, each by itself, until what fails alone is found and put aside.
+
+        Raises Fenced, outages, conflicts, and StartError when FUSE is exceeded.
+        """
+        good, bad = decode_batch(batch)
+        try:
+            await self._commit(batch, good, bad)
+        except (Fenced, StartError):
+            raise
+        except Exception as error:
+            if is_conflict(error) or is_outage(error) or not good:
+                raise
+            if len(good) == 1:
+                logger.exception("a record fails", extra={"group": self._group, "place": good[0][:3]})
+                letter = DeadLetter(*good[0][:3], HANDLER_FAILED, describe(error), good[0].value)
+                await self._commit(batch, [], [*bad, letter])
+                return
+        else:
+            return
+        await self.deliver(batch[: len(batch) // 2])
+        await self.deliver(batch[len(batch) // 2 :])
+
+    async def _commit(self, batch: Sequence[Taken], good: Sequence[Delivery], bad: Sequence[DeadLetter]) -> None:
+        """The effects of `good`, the letters `bad` and the step past `batch`: all of it or nothing."""
+        if not good and self._aside_in_a_row + len(bad) > FUSE:
+            raise StartError(
+                f"more than {FUSE} records in a row cannot be read or handled, the last because of {bad[-1].reason} "
+                f"({bad[-1].detail}): look at `closedloop deadletters list`, then start a program that can"
+            )
+        ends = {taken.place: taken.record.offset + 1 for taken in batch}
+        calls = 0
+
+        async def fence(connection: Connection) -> None:
+            nonlocal calls
+            calls += 1
+            await self._move(connection, ends)
+            await put_aside(connection, self._log_id, self._group, bad)
+
+        with BATCH_SECONDS.labels(self._group).time():
+            if good:
+                await self._handler.handle(good, fence)
+            else:
+                async with self._database.transaction() as connection:
+                    await fence(connection)
+        if calls != 1:
+            raise StartError(f"{type(self._handler).__name__} called the fence {calls} times in a batch; once is right")
+        self._aside_in_a_row = 0 if good else self._aside_in_a_row + len(bad)
+        for place, end in ends.items():
+            self._reader.move(place, end)
+        self._count(batch, bad)
+
+    async def _move(self, connection: Connection, ends: Mapping[Place, int]) -> None:
+        moves = sorted((place.topic, place.partition, self._reader.position(place), end) for place, end in ends.items())
+        columns = (list(column) for column in zip(*moves, strict=True))
+        tag = await connection.execute(queries.move_positions, self._log_id, self._group, *columns)
+        if tag != f"UPDATE {len(moves)}":
+            raise Fenced(f"{tag} of {len(moves)}")
+
+    def _count(self, batch: Sequence[Taken], bad: Sequence[DeadLetter]) -> None:
+        for topic, records in Counter(taken.place.topic for taken in batch).items():
+            CONSUMED.labels(self._group, topic).inc(records)
+        for letter in bad:
+            DEAD_LETTERS.labels(self._group, letter.reason).inc()
+
+
+def decode_batch(batch: Iterable[Taken]) -> tuple[list[Delivery], list[DeadLetter]]:
+    """The records that can be read, and letters for the others, both in order."""
+    good, bad = [], []
+    for (topic, partition), (offset, _, value) in batch:
+        try:
+            good.append(Delivery(topic, partition, offset, value, *decode(value)))
+        except UndecodableError as error:
+            bad.append(DeadLetter(topic, partition, offset, error.reason, describe(error), value))
+    return good, bad

@@ -1,0 +1,103 @@
+"""The life of a service's process: settings, logs, health, signals, and an end within a known time."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn
+
+from services.runtime.health import Health, start_ops_server
+from services.runtime.logs import start_logging
+from services.runtime.settings import Settings, SettingsError, load_settings
+
+if sys.platform == "win32":
+    from asyncio import run
+else:
+    from uvloop import run
+
+EX_CONFIG = 78
+"""Exit code for a wrong setting (sysexits.h): starting again would not help."""
+
+DRAIN_SECONDS = 22
+"""How long a service may take to finish what it has begun; Kubernetes and `up` wait a little longer."""
+
+logger = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The service cannot start, or go on, as things are; the message is one line that says what to do."""
+
+
+class Service:
+    """What a service's `serve` is given. When `stopping` is set it finishes what it has begun, and returns."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.stopping = asyncio.Event()
+        self.health = Health()
+
+
+def run_service(
+    name: str, ops_offset: int, serve: Callable[[Service], Awaitable[None]], *, needs: Sequence[str] = ()
+) -> NoReturn:
+    """Run `serve` until it returns or a signal (SIGTERM, SIGINT) has set `stopping`; then end the process.
+
+    `needs` are the settings that must not be empty; health and metrics are told on `ops_port + ops_offset`. The exit
+    code is 0 after a signal, 78 for a wrong setting (one line on stderr), 1 for anything else that ends it.
+    """
+    try:
+        settings = load_settings()
+        settings.require(*needs)
+        start_logging()
+        code = run(_live(Service(name, settings), settings.ops_port + ops_offset, serve))
+    except SettingsError as error:
+        code = _refuse(name, error, EX_CONFIG)
+    except StartError as error:
+        code = _refuse(name, error, 1)
+    except KeyboardInterrupt:
+        code = 0
+    sys.exit(code)
+
+
+def _refuse(name: str, error: Exception, code: int) -> int:
+    sys.stderr.write(f"closedloop {name}: {error}\n")
+    return code
+
+
+async def _live(service: Service, ops_port: int, serve: Callable[[Service], Awaitable[None]]) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stopping.set)
+    try:
+        ops = await start_ops_server(service.settings.host, ops_port, service.health)
+    except OSError as error:
+        message = f"port {ops_port} cannot be used ({error.strerror}); set CLOSEDLOOP_OPS_PORT to a free one"
+        raise StartError(message) from error
+    async with ops:
+        return await _serve(service, serve)
+
+
+async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) -> int:
+    logger.info("started", extra={"service": service.name, "pid": os.getpid()})
+    task = asyncio.ensure_future(serve(service))
+    stopping = asyncio.ensure_future(service.stopping.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        logger.info("stopping", extra={"service": service.name})
+        service.health.set("running", False, "stopping")
+        await asyncio.wait({task}, timeout=DRAIN_SECONDS)
+    stopping.cancel()
+    if not task.done():
+        logger.error("not done in time; ended hard", extra={"service": service.name, "seconds": DRAIN_SECONDS})
+        os._exit(1)
+    error = task.exception()
+    if isinstance(error, SettingsError | StartError):
+        raise error
+    if error is not None:
+        logger.error("ended by an error", exc_info=error, extra={"service": service.name})
+        return 1
+    logger.info("stopped", extra={"service": service.name})
+    return 0

@@ -1,0 +1,221 @@
+"""Postgres: a pool that is right from the first connection on, what its errors ask for, and queries kept in files.
+
+This is the only module that names asyncpg; what others need of it they import from here.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from importlib import resources
+from secrets import token_hex
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from services.runtime.logs import describe
+
+Record = asyncpg.Record
+PostgresError = asyncpg.PostgresError
+UndefinedTableError = asyncpg.UndefinedTableError
+Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+
+ACQUIRE_SECONDS = 10
+LOCK_SECONDS = 20
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Database:
+    """A pool; every connection has search_path 'state, log', timezone UTC, statement/idle timeouts."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", application: str) -> None:
+        self._pool = pool
+        self.application = application
+        """What Postgres calls the sessions of this pool (application_name); no other pool has the same."""
+
+    @asynccontextmanager
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+        """One transaction, rolled back when the block raises.
+
+        With `durable=False` the commit does not wait for the disk: a crash of Postgres may lose it whole, never in
+        part, and never without losing every later one of the same rows.
+        """
+        async with self.connection() as connection, connection.transaction():
+            if not durable:
+                await connection.execute("SET LOCAL synchronous_commit = off")
+            yield connection
+
+    async def fetch(self, query: str, *args: object) -> list[Record]:
+        async with self.connection() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: object) -> Record | None:
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        async with self.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: object) -> str:
+        """The command tag, such as `UPDATE 3`."""
+        async with self.connection() as connection:
+            return await connection.execute(query, *args)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool, outside of a transaction: each statement is one of its own.
+
+        After an outage none of the pool's connections is used again; they may lead to a server that was demoted.
+        """
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                yield connection
+        except Exception as error:
+            if is_outage(error):
+                await self._pool.expire_connections()
+            raise
+
+
+@asynccontextmanager
+async def connect(
+    dsn: str, *, application: str, size: int = 4, read_only: bool = False, statement_seconds: float = 60
+) -> AsyncIterator[Database]:
+    """A pool of at most `size` connections to `dsn`. While Postgres is away it waits, and says so in the log.
+
+    A statement longer than `statement_seconds` is ended by the server. Raises what asyncpg raises when waiting would
+    not help, such as a wrong password.
+    """
+    name = f"closedloop {application} {token_hex(6)}"
+    pool = await _wait_for_pool(dsn, _session(name, read_only, statement_seconds), size, statement_seconds)
+    try:
+        yield Database(pool, name)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=5)
+        except TimeoutError:
+            pool.terminate()
+
+
+def _session(name: str, read_only: bool, statement_seconds: float) -> dict[str, str]:
+    return {
+        "application_name": name,
+        "search_path": "state, log",
+        "timezone": "UTC",
+        "statement_timeout": f"{statement_seconds * 1000:.0f}",
+        "lock_timeout": f"{LOCK_SECONDS * 1000}",
+        "idle_in_transaction_session_timeout": f"{statement_seconds * 1000:.0f}",
+        "default_transaction_read_only": "on" if read_only else "off",
+        "jit": "off",
+    }
+
+
+async def _wait_for_pool(
+    dsn: str, session: dict[str, str], size: int, statement_seconds: float
+) -> "asyncpg.Pool[Record]":
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                timeout=ACQUIRE_SECONDS,
+                command_timeout=statement_seconds + 5,  # the server's own timeout comes first; this is for a silent one
+                server_settings=session,
+                reset=_leave_as_it_is,
+            )
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            logger.warning(
+                "Postgres does not answer; trying again", extra={"reason": describe(error), "seconds": round(wait, 1)}
+            )
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+
+async def _leave_as_it_is(connection: Connection) -> None:
+    """Nothing of ours outlives its transaction, so that RESET ALL after each use would be a round trip for nothing."""
+
+
+_OUTAGE_CLASSES = ("08", "53", "58")
+"""SQLSTATE classes: connection exception, insufficient resources (disk, memory, connections), system error."""
+
+_OUTAGE_STATES = frozenset(
+    {
+        "25006",  # read-only transaction: a failover under way
+        "25P03",  # idle in transaction for too long: this process was paused
+        "25P04",  # transaction timeout
+        "57014",  # statement timeout, or cancelled by an operator
+        "57P01",  # shutting down
+        "57P02",  # crashed
+        "57P03",  # starting up
+        "57P05",  # idle session timeout
+        "XX001",  # corrupt table: no record's fault
+        "XX002",  # corrupt index
+    }
+)
+
+_CONFLICT_STATES = frozenset({"40001", "40P01", "55P03"})
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether `error` says that Postgres, or the way to it, is not there or has no room: wait and try again."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate or "")
+        return state[:2] in _OUTAGE_CLASSES or state in _OUTAGE_STATES
+    if isinstance(error, asyncpg.InterfaceError):
+        return "clos" in str(error)  # "connection is closed", "pool is closing": asyncpg has no class for these
+    return isinstance(error, OSError | asyncpg.TargetServerAttributeNotMatched)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether `error` is a clash with another transaction, or with a migration: repeat the whole transaction."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        return True
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _CONFLICT_STATES
+
+
+class Queries:
+    """Queries by name, as attributes."""
+
+    def __init__(self, texts: dict[str, str], place: str) -> None:
+        self._texts = texts
+        self._place = place
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self._texts[name]
+        except KeyError:
+            raise AttributeError(f"{self._place} has no query {name!r}") from None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Name and text of each query, in the order of the file."""
+        return iter(self._texts.items())
+
+
+def load_queries(package: str, file: str = "queries.sql") -> Queries:
+    """The queries of a package's file: each begins with a line `-- name: query_name`.
+
+    Raises ValueError when two have one name, or when there is SQL before the first.
+    """
+    text = (resources.files(package) / file).read_text(encoding="utf-8")
+    place = f"{package}/{file}"
+    head, *rest = re.split(r"^-- name: *(\w+) *$\n", text, flags=re.MULTILINE)
+    if re.sub(r"^--.*$", "", head, flags=re.MULTILINE).strip():
+        raise ValueError(f"{place} has SQL before the first `-- name:` line")
+    names, bodies = rest[::2], rest[1::2]
+    twice = _repeated(names)
+    if twice:
+        raise ValueError(f"{place} has two queries of one name: {', '.join(twice)}")
+    return Queries({name: body.strip() for name, body in zip(names, bodies, strict=True)}, place)
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

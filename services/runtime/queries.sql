@@ -1,0 +1,187 @@
+-- What the runtime asks of Postgres: the embedded log, who consumes which partition and how far, dead letters, rules.
+
+-- name: log_id
+-- The one name of this log.
+SELECT log_id FROM log.identity;
+
+-- name: ends
+-- The next offset of each partition of a topic.
+SELECT next_offset FROM log.heads WHERE topic = $1 ORDER BY partition;
+
+-- name: partitions
+-- How many partitions each topic has.
+SELECT topic, count(*)::integer AS partitions FROM log.heads GROUP BY topic;
+
+-- name: append
+-- One group of records: takes the offsets and writes the batches in one statement. The rows of `heads` stay locked until
+-- the commit, in the order of partitions: so commit order is offset order, and two writers never wait for each other in
+-- a circle.
+WITH batch AS (
+    SELECT * FROM unnest($2::integer[], $3::integer[], $4::bytea[]) AS b(partition, count, records)
+), locked AS (
+    SELECT h.partition, b.count, b.records
+    FROM log.heads h JOIN batch b USING (partition)
+    WHERE h.topic = $1
+    ORDER BY h.partition
+    FOR UPDATE OF h
+), moved AS (
+    UPDATE log.heads h SET next_offset = h.next_offset + l.count
+    FROM locked l
+    WHERE h.topic = $1 AND h.partition = l.partition
+    RETURNING h.partition, h.next_offset - l.count AS first_offset, l.count, l.records
+)
+INSERT INTO log.batches (topic, partition, first_offset, count, records)
+SELECT $1, partition, first_offset, count, records FROM moved;
+
+-- name: read
+-- The batch that holds offset $3 and those after it, until they are $4 bytes; at most 1,000, so that the sum is bounded.
+SELECT first_offset, records
+FROM (
+    SELECT first_offset, records, sum(octet_length(records)) OVER (ORDER BY first_offset) - octet_length(records) AS before
+    FROM (
+        SELECT first_offset, records
+        FROM log.batches
+        WHERE topic = $1 AND partition = $2 AND first_offset >= coalesce((
+            SELECT first_offset FROM log.batches
+            WHERE topic = $1 AND partition = $2 AND first_offset <= $3
+            ORDER BY first_offset DESC LIMIT 1
+        ), 0)
+        ORDER BY first_offset
+        LIMIT 1000
+    ) AS next
+) AS summed
+WHERE before < $4
+ORDER BY first_offset;
+
+-- name: make_positions
+-- A group begins at offset 0 of every partition.
+INSERT INTO state.positions (log_id, consumer_group, topic, partition)
+SELECT $1, $2, topic, partition FROM unnest($3::text[], $4::integer[]) AS p(topic, partition)
+ORDER BY topic, partition
+ON CONFLICT DO NOTHING;
+
+-- name: bury_members
+-- Who has not been heard of in time is dead, and so is who has no session left: after a crash nobody waits for the lease.
+DELETE FROM state.members m
+WHERE m.consumer_group = $1 AND m.member <> $2 AND (
+    m.expires_at < clock_timestamp()
+    OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = m.member)
+);
+
+-- name: renew_member
+-- A member lives until the lease ends by the database's clock, if it does not renew it.
+INSERT INTO state.members (consumer_group, member, expires_at)
+VALUES ($1, $2, clock_timestamp() + $3::interval)
+ON CONFLICT (consumer_group, member) DO UPDATE SET expires_at = excluded.expires_at;
+
+-- name: members
+-- All living members of a group, in an order that all of them see.
+SELECT member FROM state.members WHERE consumer_group = $1 ORDER BY member;
+
+-- name: claim_positions
+-- Takes those of the wanted partitions that nobody alive holds.
+UPDATE state.positions p SET owner = $3
+FROM unnest($4::text[], $5::integer[]) AS wanted(topic, partition)
+WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = wanted.topic AND p.partition = wanted.partition
+  AND p.owner IS DISTINCT FROM $3
+  AND NOT EXISTS (SELECT FROM state.members m WHERE m.consumer_group = $2 AND m.member = p.owner);
+
+-- name: held_positions
+-- The partitions that a member holds, and how far the group has read them.
+SELECT topic, partition, next_offset
+FROM state.positions
+WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
+ORDER BY topic, partition;
+
+-- name: release_positions
+-- Lets go of partitions, for another member to take.
+UPDATE state.positions p SET owner = NULL
+FROM unnest($4::text[], $5::integer[]) AS given(topic, partition)
+WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = given.topic AND p.partition = given.partition AND p.owner = $3;
+
+-- name: remove_member
+-- A member that ends lets go of all, so that the next one starts at once.
+WITH freed AS (
+    UPDATE state.positions SET owner = NULL WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
+)
+DELETE FROM state.members WHERE consumer_group = $2 AND member = $3;
+
+-- name: move_positions
+-- The fence: each position moves from the value that the batch began at, or not at all. Locked in order.
+WITH locked AS (
+    SELECT p.topic, p.partition, b.next_offset
+    FROM state.positions p
+    JOIN unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[]) AS b(topic, partition, expected, next_offset)
+        ON p.topic = b.topic AND p.partition = b.partition AND p.next_offset = b.expected
+    WHERE p.log_id = $1 AND p.consumer_group = $2
+    ORDER BY p.topic, p.partition
+    FOR UPDATE OF p
+)
+UPDATE state.positions p SET next_offset = l.next_offset
+FROM locked l
+WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = l.topic AND p.partition = l.partition;
+
+-- name: put_aside
+-- Records that could not be read or handled, with their bytes and place; once each.
+INSERT INTO state.dead_letters (consumer_group, log_id, topic, partition, log_offset, reason, detail, value)
+SELECT $1, $2, topic, partition, log_offset, reason, detail, value
+FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bytea[])
+    AS d(topic, partition, log_offset, reason, detail, value)
+ON CONFLICT DO NOTHING;
+
+-- name: stored_rules
+-- The rules in force, as JSON text; no row before the first start.
+SELECT rules::text FROM state.rules;
+
+-- name: store_first_rules
+-- The rules of the first start; those that are there stay.
+INSERT INTO state.rules (rules) VALUES ($1::text::jsonb) ON CONFLICT DO NOTHING;
+
+-- name: make_topics
+-- The partitions of the topics; those that are there keep their offsets.
+INSERT INTO log.heads (topic, partition)
+SELECT t.topic, p.partition
+FROM unnest($1::text[], $2::integer[]) AS t(topic, partitions), generate_series(0, t.partitions - 1) AS p(partition)
+ORDER BY t.topic, p.partition
+ON CONFLICT DO NOTHING;
+
+-- name: server
+-- What server this is.
+SELECT current_setting('server_version_num')::integer AS version, current_setting('server_encoding') AS encoding;
+
+-- name: make_journal
+-- Which migrations were applied; in a schema of its own, because migrations make and replace the others.
+CREATE SCHEMA IF NOT EXISTS migration;
+CREATE TABLE IF NOT EXISTS migration.journal (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- name: journal
+-- The migrations applied so far.
+SELECT number, name, checksum FROM migration.journal ORDER BY number;
+
+-- name: note_migration
+-- In the transaction of the migration itself.
+INSERT INTO migration.journal (number, name, checksum) VALUES ($1, $2, $3);
+
+-- name: newest_letters
+-- Dead letters without their bytes, the newest first.
+SELECT id, consumer_group, topic, partition, log_offset, reason, detail, found_at
+FROM dead_letters ORDER BY id DESC LIMIT $1;
+
+-- name: one_letter
+-- One dead letter, whole.
+SELECT * FROM dead_letters WHERE id = $1;
+
+-- name: newest_dead_letters
+-- What was put aside last.
+SELECT id, found_at, consumer_group, topic, partition, log_offset, reason
+FROM state.dead_letters ORDER BY id DESC LIMIT $1;
+
+-- name: one_dead_letter
+-- One with its reason and bytes.
+SELECT id, found_at, consumer_group, topic, partition, log_offset, reason, detail, value
+FROM state.dead_letters WHERE id = $1;
