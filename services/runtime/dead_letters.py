@@ -39,13 +39,3 @@ async def newest(database: Database, limit: int) -> list[Record]:
 async def one(database: Database, number: int) -> Record | None:
     """One letter with its bytes."""
     return await database.fetchrow(queries.one_letter, number)
-
-
-async def newest(database: Database, limit: int) -> list[Record]:
-    """The letters put aside last, without detail and bytes, the newest first."""
-    return await database.fetch(queries.newest_dead_letters, limit)
-
-
-async def one(database: Database, number: int) -> Record | None:
-    """A letter whole; None when there is none of this number."""
-    return await database.fetchrow(queries.one_dead_letter, number)

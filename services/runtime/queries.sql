@@ -170,18 +170,8 @@ INSERT INTO migration.journal (number, name, checksum) VALUES ($1, $2, $3);
 -- name: newest_letters
 -- Dead letters without their bytes, the newest first.
 SELECT id, consumer_group, topic, partition, log_offset, reason, detail, found_at
-FROM dead_letters ORDER BY id DESC LIMIT $1;
+FROM state.dead_letters ORDER BY id DESC LIMIT $1;
 
 -- name: one_letter
 -- One dead letter, whole.
-SELECT * FROM dead_letters WHERE id = $1;
-
--- name: newest_dead_letters
--- What was put aside last.
-SELECT id, found_at, consumer_group, topic, partition, log_offset, reason
-FROM state.dead_letters ORDER BY id DESC LIMIT $1;
-
--- name: one_dead_letter
--- One with its reason and bytes.
-SELECT id, found_at, consumer_group, topic, partition, log_offset, reason, detail, value
-FROM state.dead_letters WHERE id = $1;
+SELECT id, consumer_group, topic, partition, log_offset, reason, detail, value, found_at FROM state.dead_letters WHERE id = $1;
