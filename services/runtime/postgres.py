@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -20,7 +20,10 @@ from services.runtime.logs import describe
 Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
 UndefinedTableError = asyncpg.UndefinedTableError
-Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+else:
+    Connection = asyncpg.Connection | PoolConnectionProxy  # the classes are generic in their stubs alone
 
 ACQUIRE_SECONDS = 10
 LOCK_SECONDS = 20
