@@ -1,4 +1,4 @@
-"""The steps of one visit. Whatever the habit, a visit is one visit by the rules of sessions: that is what is planted."""
+"""The steps of one visit. Whatever the habit, it stays one visit by the rules of sessions."""
 
 import random
 from dataclasses import dataclass

@@ -1,12 +1,23 @@
 """What was measured beside what is true, and why they differ; what no reason explains is a fault of the product."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from services.local.shop.history import Reason, Shop
 from services.local.shop.truth import Amounts, Credit, Explained, Observer, channel_amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the installation answered. The report covers all its deals, of the shop or not."""
+
+    credits: Mapping[str, tuple[Credit, ...]]
+    """By the id of each deal of the shop, in the order of its journey."""
+    reported_deals: int
+    reported: Mapping[str, int]
+    """Cents by channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +28,7 @@ class Row:
     measured: int
     true: int
     why: Mapping[Reason, int]
-    """By reason, what it adds to the measured amount or takes from it."""
+    """By reason, what it adds to the measured amount or takes from it; the largest first."""
 
     @property
     def difference(self) -> int:
@@ -30,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A deal that was credited otherwise than any honest observer could."""
+    """A deal that was credited otherwise than an honest observer would have."""
 
     deal_id: str
     expected: tuple[Credit, ...]
@@ -39,10 +50,19 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All channels, the truly strongest first, and the deals that disagree."""
+    """All channels, the truly strongest first, and everything that is not as it should be."""
 
     rows: tuple[Row, ...]
     disagreements: tuple[Disagreement, ...]
+    other_deals: int
+    """Won deals in the report that are not the shop's; negative when some of the shop's are missing."""
+    misreported: Mapping[str, int]
+    """By channel, what the report has more than the credits; empty where other deals are in it."""
+
+    @property
+    def explained(self) -> bool:
+        """Whether every cent is where an honest observer puts it."""
+        return not self.disagreements and not self.misreported and self.other_deals >= 0
 
 
 def expect(shop: Shop, model: str, lookback: timedelta) -> dict[str, Explained]:
@@ -52,31 +72,38 @@ def expect(shop: Shop, model: str, lookback: timedelta) -> dict[str, Explained]:
     return {deal.deal_id: observer.explain(deal, model, lookback) if deal.won else nothing for deal in shop.deals}
 
 
-def compare(expected: Mapping[str, Explained], measured: Mapping[str, Sequence[Credit]]) -> Comparison:
+def compare(shop: Shop, expected: Mapping[str, Explained], measured: Measured) -> Comparison:
     """Hold the measured credits of all deals against the expected ones, touch by touch and cent by cent."""
     seen: Amounts = Counter()
     true: Amounts = Counter()
     why: dict[str, Counter[Reason]] = defaultdict(Counter)
-    disagreements = []
     for deal_id, deal in expected.items():
-        credits_ = tuple(measured.get(deal_id, ()))
-        seen.update(channel_amounts(credits_))
+        seen.update(channel_amounts(measured.credits[deal_id]))
         true.update(deal.true)
         for reason, changes in deal.moved.items():
             for channel, change in changes.items():
                 why[channel][reason] += change
-        if credits_ != deal.visible:
-            disagreements.append(Disagreement(deal_id, deal.visible, credits_))
-    rows = [
-        Row(channel, seen[channel], true[channel], {reason: why[channel][reason] for reason in sorted_reasons(why[channel])})
-        for channel in {*seen, *true, *why}
-    ]
-    rows.sort(key=lambda row: (-row.true, -row.measured, row.channel))
-    return Comparison(tuple(rows), tuple(disagreements))
+    rows = [Row(channel, seen[channel], true[channel], _ordered(why[channel])) for channel in {*seen, *true, *why}]
+    other_deals = measured.reported_deals - len(shop.won_deals)
+    differences = {
+        channel: measured.reported.get(channel, 0) - seen[channel] for channel in {*seen, *measured.reported}
+    }
+    return Comparison(
+        rows=tuple(sorted(rows, key=lambda row: (-row.true, -row.measured, row.channel))),
+        disagreements=tuple(
+            Disagreement(deal_id, deal.visible, measured.credits[deal_id])
+            for deal_id, deal in expected.items()
+            if deal.visible != measured.credits[deal_id]
+        ),
+        other_deals=other_deals,
+        misreported={} if other_deals else {channel: cents for channel, cents in differences.items() if cents},
+    )
 
 
-def sorted_reasons(amounts: Mapping[Reason, int]) -> list[Reason]:
-    """The reasons that move money, the largest first."""
-    order = list(Reason)
-    moving = (reason for reason, amount in amounts.items() if amount)
-    return sorted(moving, key=lambda reason: (-abs(amounts[reason]), order.index(reason)))
+def _ordered(amounts: Counter[Reason]) -> dict[Reason, int]:
+    """The reasons that move money, the largest first, equal ones in their own order."""
+    return {
+        reason: amounts[reason]
+        for reason in sorted(Reason, key=lambda reason: -abs(amounts[reason]))
+        if amounts[reason]
+    }

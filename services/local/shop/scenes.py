@@ -13,35 +13,35 @@ from services.local.shop.sources import ARRIVALS, arrive
 
 def passer_by(script: Script) -> None:
     """Looks around and never says who they are."""
-    script.wander(script.person(), script.cookie(), 0, 88, most=4, least=1)
+    script.wander(script.person(), script.cookie(), range(89), most=4, least=1)
 
 
 def reader(script: Script) -> None:
     """Leaves an address, buys nothing."""
     ann, laptop = script.person(), script.cookie()
     day = script.rng.randint(5, 80)
-    script.wander(ann, laptop, 0, day - 1)
+    script.wander(ann, laptop, range(day))
     script.visit(ann, laptop, day, script.form(ann))
-    script.wander(ann, laptop, day + 1, 88)
+    script.wander(ann, laptop, range(day + 1, 89))
 
 
 def buyer(script: Script) -> None:
     """The story as textbooks tell it; visits after the purchase included."""
     ann, laptop = script.person(), script.cookie()
     day = script.rng.randint(10, 55)
-    script.wander(ann, laptop, 0, day - 1, most=5)
+    script.wander(ann, laptop, range(day), most=5)
     script.visit(ann, laptop, day, script.form(ann))
-    script.wander(ann, laptop, day + 1, 88)
+    script.wander(ann, laptop, range(day + 1, 89))
     script.deal([ann], after=day)
 
 
 def loyal_customer(script: Script) -> None:
     """Buys twice; early visits count for both deals."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, 0, 14, least=1)
+    script.wander(ann, laptop, range(15), least=1)
     script.visit(ann, laptop, 15, script.login(ann, ann.email))
     script.deal([ann], after=16, course=Course.won)
-    script.wander(ann, laptop, 30, 59, least=1)
+    script.wander(ann, laptop, range(30, 60), least=1)
     script.deal([ann], after=60, course=Course.won_at_another_price)
 
 
@@ -49,10 +49,10 @@ def signs_in_on_the_phone(script: Script) -> None:
     """Two devices that a login makes one person, the phone's anonymous past included."""
     ann, laptop, phone = script.person(), script.cookie(), script.cookie()
     day = script.rng.randint(15, 40)
-    script.wander(ann, phone, 0, day - 1, least=1)
+    script.wander(ann, phone, range(day), least=1)
     script.visit(ann, laptop, day, script.login(ann, ann.email))
     script.visit(ann, phone, day + 2, script.login(ann))
-    script.wander(ann, phone, day + 3, 80)
+    script.wander(ann, phone, range(day + 3, 81))
     script.deal([ann], after=day + 5)
 
 
@@ -60,22 +60,23 @@ def silent_phone(script: Script) -> None:
     """The phone found the shop, the laptop signed up, and nothing connects the two."""
     ann, laptop, phone = script.person(), script.cookie(), script.cookie()
     day = script.rng.randint(20, 55)
-    script.wander(ann, phone, 0, day - 1, least=2)
+    script.wander(ann, phone, range(day), least=1)
     script.visit(ann, laptop, day, script.form(ann))
+    script.wander(ann, phone, range(day + 1, day + 4), most=2)
     script.deal([ann], after=day, course=Course.won)
 
 
 def never_leaves_an_address(script: Script) -> None:
     """Reads the site, then calls; the CRM knows the buyer, the site does not."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, 10, 50, least=1, most=5)
+    script.wander(ann, laptop, range(10, 51), least=1, most=5)
     script.deal([ann], after=51, course=Course.won)
 
 
 def refuses(script: Script) -> None:
     """Refuses to be measured, and fills in a form all the same."""
     ann, laptop = script.person(), script.cookie(refuses=True)
-    script.wander(ann, laptop, 5, 39, least=1)
+    script.wander(ann, laptop, range(5, 40), least=1)
     script.visit(ann, laptop, 40, script.form(ann))
     script.deal([ann], after=41, course=Course.won)
 
@@ -88,7 +89,7 @@ def met_at_a_fair(script: Script) -> None:
 def two_mailboxes(script: Script) -> None:
     """Signs up with one address, signs the contract with another: for all anyone knows, two people."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, 0, 29)
+    script.wander(ann, laptop, range(30))
     script.visit(ann, laptop, 30, script.form(ann))
     script.deal([ann], after=31, course=Course.won, named=[[(ann, ann.other_email)]], leads=[ann.other_email])
 
@@ -96,7 +97,7 @@ def two_mailboxes(script: Script) -> None:
 def mailboxes_joined_by_the_account(script: Script) -> None:
     """Two addresses under one user id are one person, whichever of them the CRM has."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, 0, 19)
+    script.wander(ann, laptop, range(20))
     script.visit(ann, laptop, 20, script.login(ann, ann.email))
     script.visit(ann, laptop, 35, script.login(ann, ann.other_email))
     script.deal([ann], after=40, named=[[(ann, ann.other_email)]])
@@ -105,7 +106,7 @@ def mailboxes_joined_by_the_account(script: Script) -> None:
 def mailboxes_joined_by_the_crm(script: Script) -> None:
     """The CRM's contact changes the address between two versions; the older one still counts."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, 0, 24, least=1)
+    script.wander(ann, laptop, range(25), least=1)
     script.visit(ann, laptop, 25, script.form(ann))
     script.deal([ann], after=26, course=Course.won, named=[[(ann, ann.email)], [(ann, ann.other_email)]])
 
@@ -115,7 +116,7 @@ def shared_computer(script: Script) -> None:
     laptop, day = script.cookie(), 3
     for _ in range(script.rng.randint(2, 3)):
         ann = script.person()
-        script.wander(ann, laptop, day, day + 11, least=1)
+        script.wander(ann, laptop, range(day, day + 12), least=1)
         script.visit(ann, laptop, day + 12, script.form(ann))
         day += 13
         script.deal([ann], after=day, course=Course.won)
@@ -124,7 +125,7 @@ def shared_computer(script: Script) -> None:
 def takes_over_the_keyboard(script: Script) -> None:
     """A colleague who knows the shop by hearsay fills in the next form minutes later: a visit of its own, Direct."""
     ann, bob, laptop = script.person(), script.person(), script.cookie()
-    script.wander(ann, laptop, 0, 39, least=1)
+    script.wander(ann, laptop, range(40), least=1)
     start = later(script.rng, START, 40 * 86_400 + 9 * 3_600, 40 * 86_400 + 17 * 3_600)
     arrival = arrive(script.rng)
     last = script.record(ann, laptop, arrival, browse(script.rng, start, arrival), script.form(ann))
@@ -141,16 +142,16 @@ def buying_committee(script: Script) -> None:
     team = [script.person() for _ in range(3)]
     for member, cookie in zip(team[:2], (script.cookie(), script.cookie()), strict=True):
         day = script.rng.randint(10, 50)
-        script.wander(member, cookie, 0, day - 1)
+        script.wander(member, cookie, range(day))
         script.visit(member, cookie, day, script.form(member))
     script.deal(team, after=51)
 
 
 def old_acquaintance(script: Script) -> None:
-    """Knew the shop long before the quarter: those visits are older than the default lookback."""
+    """Knew the shop long before the quarter: some visits, or all of them, are older than the default lookback."""
     ann, laptop = script.person(), script.cookie()
-    script.wander(ann, laptop, -40, -22, least=2)
-    script.visit(ann, laptop, 60, script.form(ann))
+    script.wander(ann, laptop, range(-40, -21), least=2)
+    script.visit(ann, laptop, script.rng.choice((-21, 60)), script.form(ann))
     script.deal([ann], after=70, course=Course.won)
 
 

@@ -12,21 +12,15 @@ from services.local.shop.history import SITE, START, Deal, Delivery, Payload, Pe
 from services.local.shop.selling import Course, take_course
 from services.local.shop.sources import Arrival, arrive, arrive_differently
 
-_FIRST = (
-    "Ada Ali Anna Ben Carla Chen Dora Emil Eva Felix Grace Hana Ines Ivan Jan Kofi Lea Lin Mara Max Mia Nils Noor "
-    "Olga Omar Paul Priya Rosa Sam Sofia Tara Tom Uma Vera Yusuf Zoe"
-).split()
-_LAST = (
-    "Adler Bauer Costa Diaz Evans Fischer Garcia Haas Ito Jansen Kaya Lang Meyer Novak Okafor Park Quinn Rossi Silva "
-    "Tanaka Ulrich Vogel Weber Yilmaz Ziegler"
-).split()
+_FIRST = ("Ada", "Ali", "Carla", "Chen", "Emil", "Grace", "Ines", "Kofi", "Mara", "Nils", "Omar", "Priya", "Tom", "Zoe")
+_LAST = ("Adler", "Costa", "Evans", "Garcia", "Haas", "Ito", "Kaya", "Novak", "Okafor", "Rossi", "Silva", "Weber")
 _ACTIONS: tuple[Payload, ...] = (
     {"type": "click", "name": "Take the tour"},
     {"type": "download", "name": "Price list"},
     {"type": "video", "name": "Ledgerly in two minutes", "properties": {"percent": 75}},
     {"type": "custom", "name": "Savings calculated", "properties": {"employees": 40, "hours_a_month": 12.5}},
 )
-_COMPANIES = "acme baltic cedar delta elm foxglove granite harbour iris juniper kestrel lumen meadow nordwind".split()
+_COMPANIES = ("acme", "baltic", "cedar", "delta", "elm", "foxglove", "granite", "harbour", "juniper", "lumen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +86,10 @@ class Script:
         fields: Payload = {"type": "identify", "user_id": person.user_id}
         return Sign(fields | ({"email": email} if email else {}), person.email)
 
-    def wander(self, person: Person, cookie: Cookie, first: int, last: int, most: int = 3, least: int = 0) -> None:
-        """Some visits without a name, on days from `first` to `last`."""
+    def wander(self, person: Person, cookie: Cookie, days: range, *, least: int = 0, most: int = 3) -> None:
+        """Some visits without a name, on days that this cookie has no other visit on."""
         count = self.rng.randint(least, most)
-        free = sorted(set(range(first, last + 1)) - self._days_taken[cookie.visitor_id])
+        free = sorted(set(days) - self._days_taken[cookie.visitor_id])
         for day in sorted(self.rng.sample(free, min(count, len(free)))):
             self.visit(person, cookie, day)
 
@@ -192,7 +186,7 @@ class Script:
         return {"type": "pageview"} if self.rng.random() < 0.92 else self.rng.choice(_ACTIONS)
 
     def _hit(self, cookie: Cookie, step: Step, fields: Payload) -> Payload:
-        payload = {
+        payload: Payload = {
             "event_id": self._event_id(),
             "visitor_id": cookie.visitor_id,
             "occurred_at": format_instant(step.at),

@@ -76,7 +76,7 @@ def arrive(rng: random.Random) -> Arrival:
 
 
 def arrive_differently(rng: random.Random, before: Arrival) -> Arrival:
-    """An arrival that starts a visit of its own even minutes after `before`: it shows another source, and one at all."""
+    """An arrival that starts a visit of its own even minutes after `before`, since it shows another source."""
     others = [
         arrival
         for arrival in ARRIVALS
