@@ -1,0 +1,33 @@
+"""What a visitor allowed, from the event and from the signals of the browser. Pure."""
+
+from typing import Any
+
+from collector.refusal import Reason, RefusedError
+
+
+def refuses_by_signal(headers: dict[bytes, bytes], *, honour_dnt: bool) -> bool:
+    """Whether the browser says no: Global Privacy Control, and where the operator wishes it the older Do Not Track.
+
+    `1` is the only value of Sec-GPC with a meaning (W3C, Global Privacy Control).
+    """
+    return headers.get(b"sec-gpc") == b"1" or (honour_dnt and headers.get(b"dnt") == b"1")
+
+
+def settle_consent(event: dict[str, Any], *, refused_by_signal: bool) -> bool:
+    """Write down what was decided for this event where it differs from granted, and say whether analytics is allowed.
+
+    What the page says of a purpose holds; of what it does not speak the browser's signal decides. An event with no
+    word of either stays without: granted, yet by nobody, so that it overrules no refusal.
+    """
+    given = event.get("consent", {})
+    if not isinstance(given, dict):
+        raise RefusedError(Reason.invalid_consent)
+    decided = {name: value for name, value in given.items() if value is not None}
+    for purpose in ("analytics", "marketing"):
+        if refused_by_signal:
+            decided.setdefault(purpose, False)
+        if not isinstance(decided.get(purpose, True), bool):
+            raise RefusedError(Reason.invalid_consent, f"consent.{purpose}: {Reason.invalid_consent.hint}")
+    if decided:
+        event["consent"] = decided
+    return decided.get("analytics", True) is True
