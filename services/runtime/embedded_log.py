@@ -252,8 +252,8 @@ class _Tail:
         return True
 
     async def _look(self, at: float) -> None:
-        """Ask Postgres; what is answered was true at the time `at` or later."""
-        self._seen_at = max(at, asyncio.get_running_loop().time())
+        """Ask Postgres; what it answers was true at the time `at` or later."""
+        begun = max(at, asyncio.get_running_loop().time())
         ends = [row["next_offset"] for row in await self._database.fetch(queries.ends, self._topic)]
         self._pause = BUSY_POLL_SECONDS if ends != self._ends else min(self._pause * 1.25, IDLE_POLL_SECONDS)
-        self._ends = ends
+        self._ends, self._seen_at = ends, begun
