@@ -11,7 +11,7 @@ from schemas.event import Event, EventType
 VERSION = 1
 
 _HEAD = b'{"v":%d,"event":' % VERSION
-_MODELS: dict[Any, type[Event]] = {EventType.deal.value: DealEvent, EventType.contact.value: ContactEvent}
+_MODELS: dict[str, type[Event]] = {EventType.deal.value: DealEvent, EventType.contact.value: ContactEvent}
 
 
 class UndecodableError(Exception):
@@ -43,7 +43,7 @@ def decode(value: bytes) -> tuple[Event, dict[str, Any]]:
 def model_of(event: dict[str, Any]) -> Event:
     """A stamped event as its type's model. Raises UndecodableError that names the first bad field."""
     try:
-        return _MODELS.get(event.get("type"), Event).model_validate(event)
+        return _MODELS.get(str(event.get("type")), Event).model_validate(event)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

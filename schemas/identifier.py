@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from decimal import Decimal
 from uuid import UUID
 
 import idna
@@ -85,7 +86,7 @@ def identifier_id(identifier: str, key: str) -> UUID:
 def _plain_id(raw: object) -> str | None:
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return None
-    text = str(int(raw)) if isinstance(raw, float) and raw.is_integer() else str(raw)
+    text = f"{Decimal(repr(raw)):f}".removesuffix(".0") if isinstance(raw, float) else str(raw)
     value = unicodedata.normalize("NFC", text.strip())
     return None if is_blocked(value) or len(value) > LONGEST or "\x00" in value else value
 

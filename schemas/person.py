@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.identifier import contact_identifier, email_identifier, user_identifier
 
+GivenId = str | int | float | bool
+"""An id as JSON has it. Without bool among them, pydantic would read `true` as the user id 1."""
+
 
 class Contact(BaseModel):
     """A person on a deal: an e-mail address, the CRM's contact id, or both."""
@@ -13,7 +16,7 @@ class Contact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     email: str | None = None
-    contact_id: str | int | None = None
+    contact_id: GivenId | None = None
 
     def identifiers(self, provider: str) -> tuple[str, ...]:
         """The valid identifiers of this contact, the e-mail first."""
@@ -27,9 +30,9 @@ class Person(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     email: str | None = None
-    user_id: str | int | float | None = None
-    previous_id: str | int | float | None = None
-    contact_id: str | int | None = None
+    user_id: GivenId | None = None
+    previous_id: GivenId | None = None
+    contact_id: GivenId | None = None
     contacts: tuple[Contact, ...] = ()
     fields: dict[str, Any] | None = None
     a: str | None = None

@@ -1,0 +1,59 @@
+"""The contracts as JSON Schema (2020-12), for programs that are not ours: `python -m schemas.json_schema` writes them.
+
+The files in `schemas/json/` are generated from the models and kept beside them, so that a change of a contract shows in
+review as a change of its schema.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from schemas.codec import VERSION
+from schemas.credit import Credits
+from schemas.deal import ContactEvent, Deal, DealEvent
+from schemas.event import Event
+from schemas.lead import Lead
+from schemas.visit import Touch
+
+FOLDER = Path(__file__).parent / "json"
+
+
+class LogValue(BaseModel):
+    """What a record of the log holds."""
+
+    v: Literal[VERSION]  # type: ignore[valid-type]  # the schema shall show the number that the codec checks
+    event: DealEvent | ContactEvent | Event
+
+
+CONTRACTS: dict[str, Any] = {
+    "log_value": LogValue,
+    "event": Event,
+    "deal_event": DealEvent,
+    "contact_event": ContactEvent,
+    "deal": Deal,
+    "lead": Lead,
+    "touch": Touch,
+    "credits": Credits,
+}
+"""By the name of the file."""
+
+
+def schema_of(contract: Any) -> str:
+    """The schema of one contract as the file has it: sorted, so that only real changes show."""
+    schema = TypeAdapter(contract).json_schema()
+    return (
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, sort_keys=True)
+        + "\n"
+    )
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write all schemas into the folder."""
+    for name, contract in CONTRACTS.items():
+        (folder / f"{name}.json").write_text(schema_of(contract), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
