@@ -71,13 +71,9 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """The address for asyncpg. Raises StartError before the first start."""
-        try:
-            password = self._password.read_text().strip()
-        except FileNotFoundError:
-            advice = f"restore it from a backup of {self._dir}" if self._data.exists() else "start with `closedloop up`"
-            raise StartError(f"{self._password} is missing; {advice}") from None
-        return f"postgresql://{NAME}:{quote(password, safe='')}@/{NAME}?host={quote(str(self._sockets))}&port={PORT}"
+        """The address for asyncpg. Raises StartError when there is no password, as before the first start."""
+        password = quote(self._read_password(), safe="")
+        return f"postgresql://{NAME}:{password}@/{NAME}?host={quote(str(self._sockets))}&port={PORT}"
 
     def running(self) -> bool:
         """Whether a living server works on the data folder; also while it starts or stops."""
@@ -91,14 +87,13 @@ class EmbeddedPostgres:
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
             with self._changing.alone(self._pause):
-                launched = self._launch_unless_running()
-                self._wait_until_ready(launched)
+                launched = self._start()
                 self._using.take(shared=True)
         except PermissionError as error:
             raise StartError(f"{error.filename}: {error.strerror}; run it as the user who did so before") from error
         except OSError as error:
             raise StartError(f"{error.filename or self._dir}: {error.strerror}") from error
-        return launched is not None
+        return launched
 
     def stop(self, patience: float = STOP_SECONDS) -> None:
         """Stop the server, unless another command still uses it; that command will stop it.
@@ -118,14 +113,35 @@ class EmbeddedPostgres:
                 shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
                 os.truncate(self._log, 0)
 
-    def _launch_unless_running(self) -> int | None:
+    def _start(self) -> bool:
+        """Wait until a server answers; launch one once there is none, as when a running one just stops or dies."""
         user = choose_server_user(self._data)
-        while (running := find_postmaster(self._data)) and running.status == "stopping":
-            self._pause(0.05)
-        if running:
-            return None
+        launched: int | None = None
+        for _ in self._until_it_answers():
+            if launched is not None and _has_ended(launched):
+                raise StartError(f"Postgres did not start: {self._last_words()}; the whole of it is in {self._log}")
+            if launched is None and not self.running():
+                self._prepare(user)
+                launched = self._launch(user)
+        return launched is not None
+
+    def _until_it_answers(self) -> Iterator[None]:
+        """Turns of waiting. Raises StartError when it takes too long."""
+        begun, told = time.monotonic(), 3.0
+        while not self._answers():
+            yield
+            self._pause(0.02)
+            waited = time.monotonic() - begun
+            if waited > READY_SECONDS:
+                raise StartError(f"Postgres does not answer after {READY_SECONDS:.0f} s; {self._log} may say why")
+            if waited > told:
+                self._tell(f"Postgres is still starting, perhaps after a crash: {waited:.0f} of {READY_SECONDS:.0f} s")
+                told += 10
+
+    def _prepare(self, user: ServerUser) -> None:
+        """All that must be in place before a launch: data, password, a private folder for the socket, no remains."""
         if check_version(self._data):
-            assert self.dsn
+            self._read_password()
             adopt_copy(self._data, self._password, user)
         else:
             self._tell(f"Making the database in {self._data}")
@@ -133,7 +149,13 @@ class EmbeddedPostgres:
         self._clear_remains()
         make_socket_folder(self._sockets, user)
         self.bound_log()
-        return self._launch(user)
+
+    def _read_password(self) -> str:
+        try:
+            return self._password.read_text().strip()
+        except FileNotFoundError:
+            advice = f"restore it from a backup of {self._dir}" if self._data.exists() else "start with `closedloop up`"
+            raise StartError(f"{self._password} is missing; {advice}") from None
 
     def _clear_remains(self) -> None:
         """Remove what a killed server left: its orphaned processes, which keep a new one out, and its lock files.
@@ -162,19 +184,6 @@ class EmbeddedPostgres:
         finally:
             os.close(log)
             os.close(null)
-
-    def _wait_until_ready(self, launched: int | None) -> None:
-        begun, told = time.monotonic(), 3.0
-        while not self._answers():
-            waited = time.monotonic() - begun
-            if launched and _has_ended(launched):
-                raise StartError(f"Postgres did not start: {self._last_words()}; the whole of it is in {self._log}")
-            if waited > READY_SECONDS:
-                raise StartError(f"Postgres does not answer after {READY_SECONDS:.0f} s; {self._log} may say why")
-            if waited > told:
-                self._tell(f"Postgres is still starting, perhaps after a crash: {waited:.0f} of {READY_SECONDS:.0f} s")
-                told += 10
-            self._pause(0.02)
 
     def _answers(self) -> bool:
         running = find_postmaster(self._data)

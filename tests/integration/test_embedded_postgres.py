@@ -1,10 +1,12 @@
 """The embedded Postgres with its real processes: started, adopted, killed, copied, kept from strangers."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from threading import Thread
 import asyncpg
 import pytest
 
+from services.local import as_user
 from services.local.cluster import socket_folder
 from services.local.locks import FileLock
 from services.local.postgres import EmbeddedPostgres, database
@@ -323,24 +326,57 @@ def test_as_root_a_folder_restored_from_a_backup_is_given_back_to_its_user(
     postgres.stop()
 
 
-@AS_ROOT
-def test_an_ordinary_user_is_told_whose_data_it_is(folder: Path, tmp_path: Path) -> None:
-    """A child process becomes an ordinary user, because a test cannot come back from that."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == 0 and path.is_relative_to("/tmp") and path != Path("/tmp"):
-            path.chmod(0o755)
-    attempt = f"""
-import os
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that every user may enter, unlike those of pytest."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+ORDINARY_USER = str(pwd.getpwnam("daemon").pw_uid)
+"""Any user but root and those who run Postgres for root; initdb wants one with a name."""
+START_AND_STOP = """
+import sys
 from pathlib import Path
 from services.local.postgres import EmbeddedPostgres
 from services.local.processes import StartError
-os.setgid(4321); os.setuid(4321)
+postgres = EmbeddedPostgres(Path(sys.argv[1]))
 try:
-    EmbeddedPostgres(Path({str(folder)!r})).start()
+    print(postgres.start())
+    postgres.stop()
 except StartError as error:
     print(error)
 """
-    answer = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True).stdout
+
+
+def start_as_an_ordinary_user(folder: Path) -> str:
+    """What it prints; the checkout and its Python may lie where only root may enter, so those are made reachable."""
+    words = [sys.executable, "-I", "-S", as_user.__file__, ORDINARY_USER, ORDINARY_USER]
+    reach = [sys.prefix, sys.base_prefix, str(Path(as_user.__file__).parent)]
+    command = [*words, *reach, "--", sys.executable, "-c", START_AND_STOP, str(folder)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@AS_ROOT
+def test_an_ordinary_user_needs_no_second_one(public_folder: Path) -> None:
+    folder = public_folder / "data"
+    folder.mkdir()
+    os.chown(folder, int(ORDINARY_USER), int(ORDINARY_USER))
+    assert start_as_an_ordinary_user(folder) == "True\n"
+    assert (folder / "postgres").stat().st_uid == int(ORDINARY_USER)
+    postgres = EmbeddedPostgres(folder)
+    assert postgres.start() is True, "and root goes on as the owner of the data"
+    assert Path(f"/proc/{postmaster_of(folder)}").stat().st_uid == int(ORDINARY_USER)
+    postgres.stop()
+
+
+@AS_ROOT
+def test_an_ordinary_user_is_told_that_the_data_is_not_theirs(folder: Path, public_folder: Path) -> None:
+    theirs = public_folder / "data"
+    shutil.copytree(folder, theirs)
+    answer = start_as_an_ordinary_user(theirs)
     assert answer.count("\n") == 1
     assert "run it as" in answer
 
