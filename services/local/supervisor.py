@@ -33,6 +33,9 @@ STOP_SECONDS = 24.0
 DRAIN_SECONDS = 8.0
 """What a service gets to finish its work after SIGTERM."""
 
+EARLIER_SECONDS = 10.0
+"""What a service of a killed `up` gets, before the next one kills it to have its port."""
+
 
 def up(settings: Settings, services: Sequence[Service] | None = None, migrate: Sequence[str] | None = None) -> int:
     """Run everything until a signal comes; the exit code.
@@ -238,7 +241,7 @@ def _end_earlier_services(data_dir: Path, console: Console, signals: Signals) ->
     if not living:
         return
     console.say(f"An earlier `closedloop up` was killed; ending its {', '.join(living)}")
-    for sign, seconds in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+    for sign, seconds in ((signal.SIGTERM, EARLIER_SECONDS), (signal.SIGKILL, 5.0)):
         for process in filter(is_alive, living.values()):
             os.kill(process.pid, sign)
         deadline = time.monotonic() + seconds

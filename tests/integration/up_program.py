@@ -9,7 +9,7 @@ from services.runtime.settings import load_settings
 
 FOLDER, MIGRATE_EXIT_CODE, DRAIN_SECONDS = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 PROGRAM = str(Path(__file__).with_name("service_program.py"))
-supervisor.DRAIN_SECONDS = DRAIN_SECONDS
+supervisor.DRAIN_SECONDS = supervisor.EARLIER_SECONDS = DRAIN_SECONDS
 settings = load_settings()
 services = [
     Service(service.name, [sys.executable, PROGRAM, FOLDER, service.name, str(service.ops_port)], service.ops_port)
