@@ -1,0 +1,202 @@
+"""Who is one person: what connects identifiers, and what is shared by too many to connect anybody."""
+
+from collections.abc import Iterable
+from itertools import combinations
+from random import Random
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity.components import Identifier, changed_leads, place
+from schemas.identifier import identifier_id
+from tests.builders import ID_KEY, at
+
+ANN, ANN_HOME, BEN, USER, OLD_USER, CONTACT = (
+    *("email:ann@x.org", "email:ann@home.org", "email:ben@x.org", "user:42", "user:41", "crm:hubspot:9"),
+)
+
+
+def name(value: str) -> UUID:
+    return identifier_id(value, ID_KEY)
+
+
+def known(values: Iterable[str]) -> dict[UUID, Identifier]:
+    """Each seen one minute after the one before, alone until now."""
+    return {
+        name(value): Identifier(name(value), value, at(f"00:{minute:02}"), name(value), shared=False)
+        for minute, value in enumerate(values)
+    }
+
+
+def pairs_of(*events: Iterable[str]) -> set[tuple[UUID, UUID]]:
+    """What these events, each a list of identifiers, connect."""
+    return {(min(p), max(p)) for event in events for p in combinations(map(name, event), 2)}
+
+
+def leads_of(*events: list[str]) -> set[frozenset[str]]:
+    """The leads after these events, as sets of identifiers."""
+    members = known(dict.fromkeys(value for event in events for value in event))
+    groups: dict[UUID, set[str]] = {}
+    for identifier, placement in place(members, {}, pairs_of(*events)).items():
+        groups.setdefault(placement.lead, set()).add(members[identifier].value)
+    return set(map(frozenset, groups.values()))
+
+
+def shared_of(*events: list[str]) -> set[str]:
+    members = known(dict.fromkeys(value for event in events for value in event))
+    return {
+        members[each].value for each, placement in place(members, {}, pairs_of(*events)).items() if placement.shared
+    }
+
+
+def mails(count: int) -> list[str]:
+    return [f"email:{number}@x.org" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("events", "leads"),
+    [
+        pytest.param([[ANN]], [{ANN}], id="one address is one person"),
+        pytest.param([[ANN], [BEN]], [{ANN}, {BEN}], id="two addresses are two people"),
+        pytest.param([[ANN, USER]], [{ANN, USER}], id="one event carries both"),
+        pytest.param([[ANN, USER], [USER, ANN_HOME]], [{ANN, USER, ANN_HOME}], id="a user id with two addresses"),
+        pytest.param([[USER, OLD_USER], [OLD_USER, ANN]], [{USER, OLD_USER, ANN}], id="an alias"),
+        pytest.param(
+            [[CONTACT, ANN], [CONTACT, ANN_HOME]], [{CONTACT, ANN, ANN_HOME}], id="a contact keeps its old address"
+        ),
+        pytest.param([[ANN, USER], [BEN, CONTACT]], [{ANN, USER}, {BEN, CONTACT}], id="nothing in common"),
+    ],
+)
+def test_identifiers_that_one_event_carries_are_one_lead(events: list[list[str]], leads: list[set[str]]) -> None:
+    assert leads_of(*events) == set(map(frozenset, leads))
+
+
+def partners(of: str, with_: Iterable[str]) -> list[list[str]]:
+    return [[of, other] for other in with_]
+
+
+@pytest.mark.parametrize(
+    ("events", "shared"),
+    [
+        pytest.param(partners(USER, mails(5)), set(), id="a user id with five addresses is still one person's"),
+        pytest.param(partners(USER, mails(6)), {USER}, id="with six it is an office's"),
+        pytest.param(partners(CONTACT, mails(6)), {CONTACT}, id="a contact with six addresses"),
+        pytest.param(partners(ANN, [f"user:{n}" for n in range(5)]), set(), id="an address with five user ids"),
+        pytest.param(
+            partners(ANN, [f"user:{n}" for n in range(6)]),
+            {ANN},
+            id="an address with six user ids is a mailbox of many",
+        ),
+        pytest.param(
+            partners(ANN, [f"crm:hubspot:{n}" for n in range(6)]), {ANN}, id="an address with six contacts of one CRM"
+        ),
+        pytest.param(
+            partners(ANN, [*(f"crm:hubspot:{n}" for n in range(5)), *(f"crm:pipedrive:{n}" for n in range(5))]),
+            set(),
+            id="five contacts in each of two CRMs",
+        ),
+        pytest.param(
+            partners(ANN, [*(f"user:{n}" for n in range(3)), *(f"crm:hubspot:{n}" for n in range(3))]),
+            set(),
+            id="user ids and contacts are counted apart",
+        ),
+        pytest.param(partners(USER, [f"user:{n}" for n in range(6)]), set(), id="aliases are no addresses"),
+        pytest.param(
+            partners(USER, [f"crm:hubspot:{n}" for n in range(6)]), set(), id="contacts of a user id are no addresses"
+        ),
+        pytest.param(partners(USER, mails(1) * 6), set(), id="one address six times is one"),
+    ],
+)
+def test_what_too_many_are_seen_with_is_shared(events: list[list[str]], shared: set[str]) -> None:
+    assert shared_of(*events) == shared
+
+
+def test_a_shared_login_connects_nobody() -> None:
+    assert leads_of(*partners(USER, mails(6))) == {frozenset({value}) for value in [USER, *mails(6)]}
+
+
+def test_who_shares_a_login_stays_connected_by_other_links() -> None:
+    leads = leads_of(*partners(USER, mails(6)), [mails(2)[0], CONTACT], [mails(2)[1], CONTACT])
+    assert frozenset({*mails(2), CONTACT}) in leads
+
+
+def test_what_is_shared_is_judged_over_all_pairs_before_any_is_dropped() -> None:
+    # The address has six user ids, one of which is an office's: both are shared, whichever one looks at first.
+    many = [f"user:{number}" for number in range(6)]
+    assert shared_of(*partners(ANN, many), *partners(many[0], mails(6))) == {ANN, many[0]}
+
+
+def test_partners_outside_of_the_lead_are_counted() -> None:
+    members, outsiders = known([USER, *mails(3)]), known(mails(6)[3:])
+    placed = place(members, outsiders, pairs_of(*partners(USER, mails(6))))
+    assert {members[each].value for each in members if placed[each].shared} == {USER}
+    assert placed.keys() == members.keys()
+
+
+def test_a_lead_is_named_by_its_earliest_identifier() -> None:
+    placed = place(known([BEN, USER, ANN]), {}, pairs_of([ANN, USER, BEN]))
+    assert {placement.lead for placement in placed.values()} == {name(BEN)}
+
+
+def test_of_identifiers_first_seen_together_the_lesser_names_the_lead() -> None:
+    together = {
+        name(value): Identifier(name(value), value, at(), name(value), shared=False) for value in (USER, ANN, CONTACT)
+    }
+    placed = place(together, {}, pairs_of([ANN, USER, CONTACT]))
+    assert {placement.lead for placement in placed.values()} == {name(CONTACT)}
+
+
+VALUES = [*mails(8), *(f"user:{number}" for number in range(8)), *(f"crm:hubspot:{number}" for number in range(3))]
+EVENTS = st.lists(st.lists(st.sampled_from(VALUES), min_size=1, max_size=3, unique=True), min_size=1, max_size=25)
+
+
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_the_order_of_events_makes_no_other_leads(events: list[list[str]], random: Random) -> None:
+    members = known(sorted({value for event in events for value in event}))
+    shuffled = random.sample(events, len(events))
+    again = place(dict(random.sample(list(members.items()), len(members))), {}, pairs_of(*shuffled))
+    assert again == place(members, {}, pairs_of(*events))
+
+
+@given(EVENTS)
+def test_two_identifiers_are_one_lead_if_a_chain_of_pairs_joins_them_past_all_that_is_shared(
+    events: list[list[str]],
+) -> None:
+    shared = shared_of(*events)
+    joined = [{value} for value in dict.fromkeys(value for event in events for value in event)]
+    for event in events:
+        for pair in combinations(event, 2):
+            if not shared & set(pair):
+                touched = [group for group in joined if group & set(pair)]
+                joined = [group for group in joined if group not in touched] + [set().union(*touched)]
+    assert leads_of(*events) == set(map(frozenset, joined))
+
+
+def placed_as(*leads: list[str]) -> dict[UUID, Identifier]:
+    """Identifiers as an earlier decision left them: in these leads, each named by its first."""
+    return {
+        name(value): Identifier(name(value), value, at(), name(lead[0]), shared=False)
+        for lead in leads
+        for value in lead
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "events", "changed"),
+    [
+        pytest.param([[ANN], [USER]], [[ANN, USER]], {ANN}, id="two leads become one"),
+        pytest.param([[ANN, USER]], [[ANN, USER]], set(), id="nothing new"),
+        pytest.param([[USER, ANN]], [[ANN, USER]], set(), id="a new name is not new people"),
+        pytest.param([[ANN, USER]], [], {ANN, USER}, id="one lead becomes two"),
+        pytest.param([[ANN, BEN, USER]], [[ANN, BEN]], {ANN, USER}, id="one leaves"),
+        pytest.param([[ANN, USER], [BEN, CONTACT]], [[ANN, USER], [BEN, CONTACT]], set(), id="two that stay"),
+    ],
+)
+def test_a_lead_changes_when_other_people_are_in_it(
+    before: list[list[str]], events: list[list[str]], changed: set[str]
+) -> None:
+    members = placed_as(*before)
+    told = changed_leads(members, place(members, {}, pairs_of(*events)))
+    assert {members[lead].value for lead in told} == changed
