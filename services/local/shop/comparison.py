@@ -58,6 +58,8 @@ class Comparison:
     """Won deals in the report that are not the shop's; negative when some of the shop's are missing."""
     misreported: Mapping[str, int]
     """By channel, what the report has more than the credits; empty where other deals are in it."""
+    moved: Mapping[Reason, int]
+    """Cents that each reason took from one channel and gave to another."""
 
     @property
     def explained(self) -> bool:
@@ -77,10 +79,12 @@ def compare(shop: Shop, expected: Mapping[str, Explained], measured: Measured) -
     seen: Amounts = Counter()
     true: Amounts = Counter()
     why: dict[str, Counter[Reason]] = defaultdict(Counter)
+    moved: Counter[Reason] = Counter()
     for deal_id, deal in expected.items():
         seen.update(channel_amounts(measured.credits[deal_id]))
         true.update(deal.true)
         for reason, changes in deal.moved.items():
+            moved[reason] += sum(change for change in changes.values() if change > 0)
             for channel, change in changes.items():
                 why[channel][reason] += change
     rows = [Row(channel, seen[channel], true[channel], _ordered(why[channel])) for channel in {*seen, *true, *why}]
@@ -97,6 +101,7 @@ def compare(shop: Shop, expected: Mapping[str, Explained], measured: Measured) -
         ),
         other_deals=other_deals,
         misreported={} if other_deals else {channel: cents for channel, cents in differences.items() if cents},
+        moved=_ordered(moved),
     )
 
 

@@ -26,14 +26,18 @@ Payload = dict[str, Any]
 class Reason(Enum):
     """Why nobody who watches cookies, forms and a CRM can see a visit as it was. The order is that of the ladder."""
 
-    WORD_OF_MOUTH = "a link passed on in a chat arrives as Direct"
-    UNTAGGED = "an ad or newsletter link without campaign tags"
-    REFUSED = "visitors who refused to be measured"
-    NEVER_IDENTIFIED = "buyers who never left their e-mail on the site"
-    SECOND_DEVICE = "a second device that never signed in"
-    OTHER_ADDRESS = "the CRM knows another e-mail address"
-    SHARED_COMPUTER = "several people on one computer"
-    LOOKBACK = "visits before the lookback window"
+    WORD_OF_MOUTH = ("hearsay", "a link passed on in a chat arrives as Direct")
+    UNTAGGED = ("no tags", "an ad or newsletter link without campaign tags looks unpaid, or like nothing at all")
+    REFUSED = ("refused", "who refuses to be measured is not, though a form still makes a lead")
+    NEVER_IDENTIFIED = ("no e-mail", "buyers who never left an address on the site, but called")
+    SECOND_DEVICE = ("2nd device", "visits on a device that never signed in")
+    OTHER_ADDRESS = ("new e-mail", "the CRM has an address that the site has never heard of")
+    SHARED_COMPUTER = ("shared PC", "several people in one browser: unnamed visits go to the one named before")
+    LOOKBACK = ("too old", "visits before the lookback window")
+
+    def __init__(self, label: str, meaning: str) -> None:
+        self.label = label
+        self.meaning = meaning
 
 
 class Sender(Enum):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,8 +18,9 @@ _SHOWN = 5
 
 
 def page(comparison: Comparison, model: str) -> RenderableType:
-    """The table by channel, and below it what to make of it."""
-    return Group(_table(comparison.rows, model), *_findings(comparison), "")
+    """The table by channel, what its reasons mean, and what to make of it all."""
+    title = Text(f"\nRevenue by channel, model {model}, in {CURRENCY}", "bold")
+    return Group(title, _table(comparison.rows), _legend(comparison), "", *_findings(comparison), "")
 
 
 def money(cents: int, *, signed: bool = False) -> str:
@@ -26,33 +29,39 @@ def money(cents: int, *, signed: bool = False) -> str:
     return f"{sign}{Decimal(abs(cents)).scaleb(-2):,.2f}"
 
 
-def _table(rows: Sequence[Row], model: str) -> Table:
-    table = Table(title=f"\nRevenue by channel, model {model}, in {CURRENCY}", title_justify="left", show_footer=True)
+def _table(rows: Sequence[Row]) -> Table:
     measured, true = sum(row.measured for row in rows), sum(row.true for row in rows)
+    table = Table(box=SIMPLE_HEAD, show_footer=True, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Channel", "Total", no_wrap=True)
     table.add_column("Measured", money(measured), justify="right", no_wrap=True)
     table.add_column("Truth", money(true), justify="right", no_wrap=True)
     table.add_column("Difference", money(measured - true, signed=True), justify="right", no_wrap=True)
-    table.add_column("Why", overflow="fold")
+    table.add_column("Why")
     for row in rows:
         difference = money(row.difference, signed=True)
-        table.add_row(row.channel, money(row.measured), money(row.true), difference, _why(row), end_section=True)
+        table.add_row(row.channel, money(row.measured), money(row.true), difference, _why(row))
     return table
 
 
-def _why(row: Row) -> Text:
-    lines = [Text(f"{money(cents, signed=True):>12}  {reason.value}", "dim") for reason, cents in row.why.items()]
+def _why(row: Row) -> Columns:
+    parts = [Text(f"{money(cents, signed=True):>11} {reason.label:<11}", "dim") for reason, cents in row.why.items()]
     if row.unexplained:
-        lines.append(Text(f"{money(row.unexplained, signed=True):>12}  UNEXPLAINED", "bold red"))
-    return Text("\n").join(lines)
+        parts.append(Text(f"{money(row.unexplained, signed=True):>11} UNEXPLAINED", "bold red"))
+    return Columns(parts)
+
+
+def _legend(comparison: Comparison) -> Table:
+    legend = Table.grid(padding=(0, 2))
+    for reason, cents in comparison.moved.items():
+        legend.add_row(reason.label, Text(money(cents), justify="right"), Text(reason.meaning, "dim"))
+    return legend
 
 
 def _findings(comparison: Comparison) -> Iterator[Text]:
     if comparison.explained:
-        yield Text("Every deal is credited exactly as an honest observer would: what differs from the truth", "green")
-        yield Text("differs for the reasons named, to the cent.", "green")
+        yield Text("Every deal is credited as an honest observer would: the reasons explain each cent.", "green")
     if comparison.disagreements:
-        yield Text(f"{len(comparison.disagreements)} deals are not credited as expected:", "bold red")
+        yield Text(f"Deals that are not credited as expected: {len(comparison.disagreements)}", "bold red")
         for deal in comparison.disagreements[:_SHOWN]:
             yield _disagreement(deal)
         if (more := len(comparison.disagreements) - _SHOWN) > 0:
