@@ -8,6 +8,7 @@ from typing import TextIO
 
 from pydantic import SecretStr
 
+from services.local.journal import LOGS, Journal, readable
 from services.runtime.settings import GENERATED, KEYS_FILE, Settings
 
 COLOURS = {"collector": 36, "identity": 35, "attributor": 33, "reports": 32}
@@ -17,8 +18,9 @@ COLOURS = {"collector": 36, "identity": 35, "attributor": 33, "reports": 32}
 class Console:
     """Writes whole lines from several threads to one stream; a stream that has gone away is no reason to stop."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, journal: Journal | None = None) -> None:
         self._stream = stream or sys.stdout
+        self._journal = journal
         self._coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
         self._lock = Lock()
 
@@ -27,11 +29,19 @@ class Console:
         self._write(line + "\n")
 
     def relay(self, name: str, line: str) -> None:
-        """A line that the service `name` wrote."""
+        """A line that the service `name` wrote; with a journal all go there, and here what a person should see."""
+        line = line.rstrip("\n")
+        if self._journal is not None:
+            with self._lock:
+                self._journal.keep(name, line)
+            shown = readable(line)
+            if shown is None:
+                return
+            line = shown
         prefix = f"{name:<10} | "
         if self._coloured:
             prefix = f"\033[{COLOURS.get(name, 34)}m{prefix}\033[0m"
-        self._write(prefix + line.rstrip("\n") + "\n")
+        self._write(f"{prefix}{line}\n")
 
     def _write(self, text: str) -> None:
         with self._lock:
@@ -69,6 +79,7 @@ def welcome(settings: Settings, made: Collection[str]) -> str:
             f'  <script async src="{settings.collector_url}/loop.js" data-key="{settings.write_key}"></script>',
             "",
             f"  Data       {settings.data_dir}   (with {KEYS_FILE}: back both up together)",
+            f"  Logs       {settings.data_dir / LOGS}",
             "  Ctrl-C stops everything; the next start goes on where this one ended.",
             "",
         ]

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from services.local.child import Child, Service, next_delay
 from services.local.console import Console, welcome
+from services.local.journal import Journal
 from services.local.locks import FileLock
 from services.local.ports import check_ports, ports_of
 from services.local.postgres import EmbeddedPostgres
@@ -43,8 +44,8 @@ def up(settings: Settings, services: Sequence[Service] | None = None, migrate: S
     0 after a clean stop, EX_CONFIG when a setting is wrong, 1 when something else stands in the way; then one line says
     what to do. `services` (the first takes in what the others work on) and `migrate` replace the real commands.
     """
-    console = Console()
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
+    console = Console(journal=Journal(settings.data_dir))
     try:
         with Signals() as signals, _only_up(settings.data_dir):
             _end_earlier_services(settings.data_dir, console, signals)

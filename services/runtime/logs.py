@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 DESCRIPTION_CHARACTERS = 200
 
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# color_message is uvicorn's: the message once more, with escape codes.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _VALUE = re.compile(r"""b?(?P<quote>["']).*?(?P=quote)|\S*@\S*|\b[\w.+-]*\d{5,}[\w.-]*""", re.DOTALL)
 
 
@@ -35,6 +36,8 @@ class JsonLines(logging.Formatter):
         }
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
         error = record.exc_info[1] if record.exc_info else None
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]  # a task group's own message says only that there was one
         if error is not None:
             frames = traceback.extract_tb(error.__traceback__)
             line["error"] = describe(error)
