@@ -1,0 +1,1 @@
+"""The dashboard's templates, style sheet and mark. Everything that a template is given is escaped as text."""

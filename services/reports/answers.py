@@ -1,0 +1,193 @@
+"""The shapes of the answers. Money is a decimal string in its currency, an instant RFC 3339 in UTC."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from schemas.instant import format_instant
+from services.reports.questions import DEFAULT_MODEL
+
+Instant = Annotated[datetime, PlainSerializer(format_instant, return_type=str)]
+
+
+class Answer(BaseModel):
+    """A value that is sent and never changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(Answer):
+    """Why there is no answer: a stable code for programs, and what to do for people."""
+
+    code: str
+    message: str
+
+
+class RevenueRow(Answer):
+    """Money, deals, leads and visits of one key."""
+
+    key: str
+    amount: str
+    deals: float
+    """The sum of the shares, to six digits."""
+    leads: int
+    """Different leads that own a visit of this key in the period; by owner, those of the deals."""
+    visits: int
+    """Touches of this key in the period; by owner, those of the deals' journeys."""
+    spend: str | None = None
+    """Null until spend is imported."""
+
+
+class RevenueTotal(Answer):
+    """All rows together; a lead in two of them counts once."""
+
+    amount: str
+    deals: float
+    leads: int
+    visits: int
+    spend: str | None = None
+
+
+class MissingRate(Answer):
+    """Money that is in no row, because no rate turns its currency into that of the report."""
+
+    from_: str = Field(serialization_alias="from")
+    to: str
+    deals: int
+    amount: str
+    """In the currency `from`."""
+
+
+class Revenue(Answer):
+    """Who earned what."""
+
+    model: str
+    by: str
+    from_: str | None = Field(serialization_alias="from")
+    to: str | None
+    currency: str | None
+    """The one asked for, else the one that most deals have; null when nothing was won."""
+    rows: list[RevenueRow]
+    """By amount, the largest first, then by key."""
+    total: RevenueTotal
+    missing_rates: list[MissingRate]
+
+
+class Deal(Answer):
+    """A deal as its newest version has it."""
+
+    deal_id: str
+    """`provider:deal_id`, the address that is always unique."""
+    provider: str
+    stage: str
+    amount: str | None
+    currency: str | None
+    created_at: Instant | None
+    closed_at: Instant | None
+    owner: str | None
+    first_channel: str | None
+    """Of the journey that was credited; null unless won."""
+    last_channel: str | None
+    touches: int | None
+
+
+class DealDetail(Deal):
+    """A deal, and who and what belongs to it."""
+
+    updated_at: Instant | None
+    contacts: list[str]
+    """Identifiers, as they are written."""
+    leads: list[UUID]
+    models: list[str]
+    """Models that the deal's credits can be read under."""
+
+
+class Deals(Answer):
+    """A list of deals, the newest closed first."""
+
+    deals: list[Deal]
+
+
+class Credit(Answer):
+    """One touch's part of a deal. `touch_id` is null when no touch is known."""
+
+    touch_id: str | None
+    visitor_id: str | None
+    occurred_at: Instant | None
+    channel: str
+    source: str
+    medium: str
+    campaign: str | None
+    content: str | None
+    term: str | None
+    landing_page: str | None
+    referrer: str | None
+    share: float
+    amount: str
+
+
+class DealCredits(Answer):
+    """Who earned a deal, in the order of its journey; nobody while it is not won."""
+
+    deal_id: str
+    model: str = DEFAULT_MODEL
+    stage: str
+    amount: str | None
+    currency: str | None
+    credits: list[Credit]
+
+
+class Lead(Answer):
+    """A person: the identifiers that events connected."""
+
+    lead_id: UUID
+    identifiers: list[str]
+    first_seen: Instant
+
+
+class Leads(Answer):
+    """The lead of an e-mail address, or none."""
+
+    leads: list[Lead]
+
+
+class JourneyTouch(Answer):
+    """A visit with a page."""
+
+    touch_id: str
+    visitor_id: str
+    occurred_at: Instant
+    last_at: Instant
+    hits: int
+    channel: str
+    source: str
+    medium: str
+    campaign: str | None
+    content: str | None
+    term: str | None
+    landing_page: str | None
+    referrer: str | None
+
+
+class Journey(Lead):
+    """A lead's touches and deals, each in the order of time."""
+
+    touches: list[JourneyTouch]
+    deals: list[Deal]
+
+
+class Status(Answer):
+    """How far the state is behind the log."""
+
+    settled: bool
+    """Every event that was in the log when the call came has had all its effects."""
+    lag: dict[str, int]
+    """Records that each consumer group has still to read."""
+    notes: dict[str, int]
+    """Things that each group has still to look at again."""
+    dead_letters: int
+    events: int
+    """Records in the log, all topics."""
+    rules: dict[str, Any]

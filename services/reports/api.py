@@ -1,0 +1,126 @@
+"""The reports API: reads the words of an address, asks the store, answers JSON."""
+
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from schemas.identifier import identifier_id
+from services.reports.access import Access
+from services.reports.answers import (
+    DealCredits,
+    DealDetail,
+    Deals,
+    Journey,
+    Lead,
+    Leads,
+    Problem,
+    Revenue,
+    Status,
+)
+from services.reports.questions import DEFAULT_MODEL, LARGEST_LIST, STAGES, Refusal, email_of, one_of, question_of
+from services.reports.standing import status_of
+from services.reports.store import Store
+from services.runtime.log import Log
+
+From = Annotated[str | None, Query(alias="from", description="first day, as 2026-03-01, in the rules' time zone")]
+To = Annotated[str | None, Query(alias="to", description="the day after the last one")]
+L = TypeVar("L", bound=Lead)
+AsOf = Annotated[str | None, Query(description="RFC 3339: money as it stood then")]
+
+
+class Api:
+    """The addresses under /api/v1, all behind `access`."""
+
+    def __init__(self, store: Store, log: Log, access: Access, id_key: str) -> None:
+        self._store = store
+        self._log = log
+        self._access = access
+        self._id_key = id_key
+
+    def router(self) -> APIRouter:
+        problems: dict[int | str, dict[str, Any]] = {
+            code: {"model": Problem} for code in (400, 401, 404, 409, 422, 503)
+        }
+        router = APIRouter(prefix="/api/v1", dependencies=[Depends(self._access.require)], responses=problems)
+        for path, answer in (
+            ("/revenue", self.revenue),
+            ("/deals", self.deals),
+            ("/deals/{address:path}/credits", self.credits),
+            ("/deals/{address:path}", self.deal),
+            ("/leads", self.leads),
+            ("/leads/{identifier}", self.lead),
+            ("/leads/{identifier}/journey", self.journey),
+            ("/status", self.status),
+        ):
+            router.add_api_route(path, answer, methods=["GET"])
+        return router
+
+    async def revenue(  # noqa: PLR0913, PLR0917 - one argument for each word of the address
+        self,
+        model: str = DEFAULT_MODEL,
+        by: str = "channel",
+        since: From = None,
+        until: To = None,
+        currency: str | None = None,
+        as_of: AsOf = None,
+    ) -> Revenue:
+        """Money won in the period by what earned it. Currencies are never added up: one is reported, others named."""
+        return await self._store.revenue(
+            question_of(model=model, by=by, since=since, until=until, currency=currency, as_of=as_of)
+        )
+
+    async def deals(
+        self,
+        since: From = None,
+        until: To = None,
+        stage: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_LIST)] = 100,
+    ) -> Deals:
+        """Deals that closed in the period, the newest first, open ones last."""
+        if stage is not None:
+            one_of(stage, STAGES, "stage", "stage")
+        return Deals(deals=await self._store.deals(question_of(since=since, until=until), stage, limit))
+
+    async def deal(self, address: str) -> DealDetail:
+        """One deal, by `provider:deal_id` or by its bare id while that is unique."""
+        return await self._store.deal(address)
+
+    async def credits(self, address: str, model: str = DEFAULT_MODEL, as_of: AsOf = None) -> DealCredits:
+        """The touches that earned a deal, in the order of its journey. Their amounts sum to the deal's."""
+        return await self._store.credits(address, question_of(model=model, as_of=as_of))
+
+    async def leads(self, email: str | None = None) -> Leads:
+        """The lead of an e-mail address."""
+        lead = await self._store.lead(identifier_id(email_of(email), self._id_key))
+        return Leads(leads=[] if lead is None else [lead])
+
+    async def lead(self, identifier: str) -> Lead:
+        """The lead that holds this id now: any id that it, or a lead merged into it, ever had."""
+        return _known(await self._store.lead(_uuid(identifier)), identifier)
+
+    async def journey(self, identifier: str) -> Journey:
+        """A lead's touches and deals, in the order of time."""
+        return _known(await self._store.journey(_uuid(identifier)), identifier)
+
+    async def status(self) -> Status:
+        """Whether everything that was in the log when the call came has had all its effects."""
+        return await status_of(self._store, self._log)
+
+
+def _known(lead: L | None, identifier: str) -> L:
+    if lead is None:
+        raise _no_lead(identifier)
+    return lead
+
+
+def _uuid(identifier: str) -> UUID:
+    try:
+        return UUID(identifier)
+    except ValueError as error:
+        raise _no_lead(identifier) from error
+
+
+def _no_lead(identifier: str) -> Refusal:
+    hint = "find its id at /api/v1/leads?email=ann@example.org"
+    return Refusal(404, "lead_not_found", f"there is no lead {identifier!r}; {hint}")

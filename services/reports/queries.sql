@@ -1,0 +1,184 @@
+-- Of identity's tables only the views `lead_of` and `touch` are named here.
+
+-- name: stored_rules
+-- The rules that the present state was derived under; none before the first start of a service that derives.
+SELECT rules FROM rules;
+
+-- name: won_by_currency
+-- What was won in the period in each currency, as it stood at `as_of`; first the one that most deals have.
+SELECT currency, count(*) AS deals, sum(amount) AS amount
+FROM entries
+WHERE closed_at >= coalesce($1::timestamptz, '-infinity')
+  AND closed_at < coalesce($2::timestamptz, 'infinity')
+  AND CASE WHEN $3::timestamptz IS NULL THEN superseded_at IS NULL
+           ELSE recorded_at <= $3 AND coalesce(superseded_at, 'infinity') > $3 END
+GROUP BY currency
+ORDER BY deals DESC, currency;
+
+-- name: revenue_by_touch
+-- Money of the deals closed in the period and touches that happened in it, added up by one dimension of the touch.
+-- The row whose `is_total` is 1 adds up everything: a lead that came by two channels counts in it once.
+WITH piece AS (
+    SELECT t.touch_id, t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page, t.referrer,
+           t.amount, t.share, NULL::uuid AS lead, 0 AS visits
+    FROM entries
+    JOIN credits USING (provider, deal_id, version)
+    CROSS JOIN LATERAL unnest(
+        entries.touch_id, entries.channel, entries.source, entries.medium, entries.campaign, entries.content,
+        entries.term, entries.landing_page, entries.referrer, credits.amounts, credits.shares
+    ) AS t (touch_id, channel, source, medium, campaign, content, term, landing_page, referrer, amount, share)
+    WHERE credits.model = $5 AND entries.currency = $4
+      AND entries.closed_at >= coalesce($1::timestamptz, '-infinity')
+      AND entries.closed_at < coalesce($2::timestamptz, 'infinity')
+      AND CASE WHEN $3::timestamptz IS NULL THEN entries.superseded_at IS NULL
+               ELSE entries.recorded_at <= $3 AND coalesce(entries.superseded_at, 'infinity') > $3 END
+    UNION ALL
+    SELECT touch_id, channel, source, medium, campaign, content, term, landing_page, referrer, 0, 0, lead_of.lead, 1
+    FROM touch
+    LEFT JOIN lead_of ON lead_of.identifier = touch.owner
+    WHERE occurred_at >= coalesce($1::timestamptz, '-infinity')
+      AND occurred_at < coalesce($2::timestamptz, 'infinity')
+), keyed AS (
+    SELECT amount, share, lead, visits, CASE
+        WHEN touch_id IS NULL THEN channel  -- no touch is known: one row, whatever the dimension
+        WHEN $6 = 'referrer' THEN
+            coalesce(lower(substring(referrer FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)')), '(none)')
+        ELSE coalesce(CASE $6 WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'medium' THEN medium
+            WHEN 'campaign' THEN campaign WHEN 'content' THEN content WHEN 'term' THEN term
+            WHEN 'landing_page' THEN landing_page END, '(not set)')
+        END AS key
+    FROM piece
+)
+SELECT key, sum(amount) AS amount, sum(share) AS deals, count(DISTINCT lead) AS leads, sum(visits) AS visits,
+       grouping(key) AS is_total
+FROM keyed
+GROUP BY GROUPING SETS ((key), ());
+
+-- name: revenue_by_owner
+-- The same by the deal's owner: whole deals, the leads of their contacts, and the touches of their journeys.
+WITH won AS (
+    SELECT coalesce(entries.owner, '(not set)') AS key, entries.amount, deals.contacts, entries.visitor_id, entries.touch_id
+    FROM entries
+    JOIN deals USING (provider, deal_id)
+    WHERE entries.currency = $4
+      AND entries.closed_at >= coalesce($1::timestamptz, '-infinity')
+      AND entries.closed_at < coalesce($2::timestamptz, 'infinity')
+      AND CASE WHEN $3::timestamptz IS NULL THEN entries.superseded_at IS NULL
+               ELSE entries.recorded_at <= $3 AND coalesce(entries.superseded_at, 'infinity') > $3 END
+), piece AS (
+    SELECT key, amount, 1 AS deals, NULL::uuid AS lead, NULL::text AS visitor_id, NULL::text AS touch_id FROM won
+    UNION ALL
+    SELECT key, 0, 0, lead_of.lead, NULL, NULL
+    FROM won CROSS JOIN LATERAL unnest(contacts) AS contact JOIN lead_of ON lead_of.identifier = contact
+    UNION ALL
+    SELECT key, 0, 0, NULL, t.visitor_id, t.touch_id
+    FROM won CROSS JOIN LATERAL unnest(visitor_id, touch_id) AS t (visitor_id, touch_id)
+)
+SELECT key, sum(amount) AS amount, sum(deals) AS deals, count(DISTINCT lead) AS leads,
+       count(DISTINCT (visitor_id, touch_id)) FILTER (WHERE touch_id IS NOT NULL) AS visits, grouping(key) AS is_total
+FROM piece
+GROUP BY GROUPING SETS ((key), ());
+
+-- name: deals
+-- Deals that closed in the period, newest first, open ones last; with the ends of the journey that was credited.
+SELECT deals.provider, deals.deal_id, deals.stage, deals.amount, deals.currency, deals.created_at, deals.closed_at,
+       deals.owner, entries.channel[1] AS first_channel, entries.channel[entries.touches] AS last_channel,
+       cardinality(array_remove(entries.touch_id, NULL)) AS touches
+FROM deals
+LEFT JOIN entries ON entries.provider = deals.provider AND entries.deal_id = deals.deal_id AND superseded_at IS NULL
+WHERE deals.stage <> 'deleted'
+  AND ($1::timestamptz IS NULL OR deals.closed_at >= $1)
+  AND ($2::timestamptz IS NULL OR deals.closed_at < $2)
+  AND ($3::text IS NULL OR deals.stage = $3)
+ORDER BY deals.stage = 'open', deals.closed_at DESC NULLS LAST, deals.provider, deals.deal_id
+LIMIT $4;
+
+-- name: deals_of_lead
+-- The deals that name any identifier of the lead, in the order of time.
+SELECT deals.provider, deals.deal_id, deals.stage, deals.amount, deals.currency, deals.created_at, deals.closed_at,
+       deals.owner, entries.channel[1] AS first_channel, entries.channel[entries.touches] AS last_channel,
+       cardinality(array_remove(entries.touch_id, NULL)) AS touches
+FROM deals
+LEFT JOIN entries ON entries.provider = deals.provider AND entries.deal_id = deals.deal_id AND superseded_at IS NULL
+WHERE deals.stage <> 'deleted'
+  AND deals.contacts && ARRAY(SELECT identifier FROM lead_of WHERE lead = $1)
+ORDER BY coalesce(deals.created_at, deals.closed_at, deals.updated_at), deals.provider, deals.deal_id;
+
+-- name: newest_won
+-- The deals won last in the period, with their journeys and what one model gives to each touch.
+SELECT provider, deal_id, entries.amount, currency, closed_at, owner, touch_id, occurred_at, channel, source, medium,
+       campaign, credits.amounts
+FROM entries
+JOIN credits USING (provider, deal_id, version)
+WHERE superseded_at IS NULL AND credits.model = $3
+  AND closed_at >= coalesce($1::timestamptz, '-infinity')
+  AND closed_at < coalesce($2::timestamptz, 'infinity')
+ORDER BY closed_at DESC, provider, deal_id
+LIMIT $4;
+
+-- name: deals_at
+-- The deals that an address can mean; `whole` are those whose provider it names as well.
+SELECT provider, deal_id, (provider, deal_id) IN (SELECT * FROM unnest($2::text[], $3::text[])) AS whole
+FROM deals
+WHERE stage IS NOT NULL
+  AND (deal_id = $1 OR (provider, deal_id) IN (SELECT * FROM unnest($2::text[], $3::text[])))
+ORDER BY provider, deal_id;
+
+-- name: deal
+-- One deal as its newest version has it, its contacts as they were written, and the models that its credits have.
+SELECT deals.provider, deals.deal_id, deals.stage, deals.amount, deals.currency, deals.created_at, deals.closed_at,
+       deals.owner, deals.updated_at, entries.channel[1] AS first_channel,
+       entries.channel[entries.touches] AS last_channel, cardinality(array_remove(entries.touch_id, NULL)) AS touches,
+       ARRAY(SELECT value FROM lead_of WHERE identifier = ANY (deals.contacts) ORDER BY value) AS contacts,
+       ARRAY(SELECT DISTINCT lead FROM lead_of WHERE identifier = ANY (deals.contacts) ORDER BY lead) AS leads,
+       ARRAY(SELECT model FROM credits
+             WHERE (credits.provider, credits.deal_id, credits.version)
+                   = (entries.provider, entries.deal_id, entries.version)
+             ORDER BY model) AS models
+FROM deals
+LEFT JOIN entries ON entries.provider = deals.provider AND entries.deal_id = deals.deal_id AND superseded_at IS NULL
+WHERE deals.provider = $1 AND deals.deal_id = $2;
+
+-- name: credits_of_deal
+-- The journey that a deal was credited to under one model, as it stood at `as_of`; no row when it was not won then.
+SELECT entries.amount, entries.currency, touch_id, visitor_id, occurred_at, channel, source, medium, campaign, content,
+       term, landing_page, referrer, credits.amounts, credits.shares
+FROM entries
+JOIN credits USING (provider, deal_id, version)
+WHERE provider = $1 AND deal_id = $2 AND credits.model = $3
+  AND CASE WHEN $4::timestamptz IS NULL THEN superseded_at IS NULL
+           ELSE recorded_at <= $4 AND coalesce(superseded_at, 'infinity') > $4 END;
+
+-- name: lead_with
+-- The lead that holds an identifier now, whole.
+SELECT member.lead AS lead_id, array_agg(member.value ORDER BY member.value) AS identifiers,
+       min(member.first_at) AS first_seen
+FROM lead_of AS asked
+JOIN lead_of AS member ON member.lead = asked.lead
+WHERE asked.identifier = $1
+GROUP BY member.lead;
+
+-- name: touches_of_lead
+-- Every touch that a lead owns, in the order of its journey.
+SELECT touch_id, visitor_id, occurred_at, last_at, hits, channel, source, medium, campaign, content, term, landing_page,
+       referrer
+FROM touch
+JOIN lead_of ON lead_of.identifier = touch.owner
+WHERE lead_of.lead = $1
+ORDER BY occurred_at, touch_id, visitor_id;
+
+-- name: positions
+-- How far each group has read this log; a partition that nobody has begun has no row.
+SELECT consumer_group, topic, partition, next_offset FROM positions WHERE log_id = $1;
+
+-- name: notes_left
+-- Work that each group still has to do, beyond what it has to read.
+SELECT consumer_group, count(*) AS notes FROM notes GROUP BY consumer_group;
+
+-- name: dead_letters_kept
+-- Records that could not be read or handled.
+SELECT count(*) FROM dead_letters;
+
+-- name: has_seen_anything
+-- Whether anything has been seen at all, so that a newcomer is shown the next step instead of zeros.
+SELECT EXISTS (SELECT FROM touch) OR EXISTS (SELECT FROM lead_of) OR EXISTS (SELECT FROM deals);

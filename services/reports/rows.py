@@ -1,0 +1,138 @@
+"""From rows of the store to answers: pure. A row is read by its column names."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from schemas.money import decimal_text
+from services.reports.answers import (
+    Credit,
+    Deal,
+    DealCredits,
+    DealDetail,
+    MissingRate,
+    Revenue,
+    RevenueRow,
+    RevenueTotal,
+)
+from services.reports.questions import Question, Refusal
+
+
+class Row(Protocol):
+    """Values by column name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+def reported_currency(question: Question, won: Sequence[Row]) -> str | None:
+    """The currency asked for, else the first of `won`, which are sorted by number of deals."""
+    return question.currency or next((row["currency"] for row in won), None)
+
+
+def revenue_of(question: Question, currency: str | None, won: Sequence[Row], keyed: Sequence[Row]) -> Revenue:
+    """The report: `won` is the money by currency, `keyed` that of `currency` by key, with one total row."""
+    total = next(row for row in keyed if row["is_total"])
+    keys = [(row["amount"], row["key"], row) for row in keyed if not row["is_total"]]
+    return Revenue(
+        model=question.model,
+        by=question.by,
+        from_=_iso(question.since),
+        to=_iso(question.until),
+        currency=currency,
+        rows=[
+            RevenueRow(key=key, **_figures(row, currency))
+            for _, key, row in sorted(keys, key=lambda each: (-each[0], each[1]))
+        ],
+        total=RevenueTotal(**_figures(total, currency)),
+        missing_rates=[
+            MissingRate(
+                from_=row["currency"],
+                to=currency or "",
+                deals=row["deals"],
+                amount=decimal_text(int(row["amount"]), row["currency"]),
+            )
+            for row in won
+            if row["currency"] != currency
+        ],
+    )
+
+
+def _figures(row: Row, currency: str | None) -> dict[str, Any]:
+    return {
+        "amount": decimal_text(int(row["amount"] or 0), currency) if currency else "0.00",
+        "deals": round(float(row["deals"] or 0), 6),
+        "leads": row["leads"],
+        "visits": row["visits"] or 0,
+    }
+
+
+def deal_address(row: Row) -> str:
+    """`provider:deal_id`."""
+    return f"{row['provider']}:{row['deal_id']}"
+
+
+def deal_of(row: Row) -> Deal:
+    return Deal(**_deal_fields(row))
+
+
+def deal_detail_of(row: Row) -> DealDetail:
+    extra = {name: row[name] for name in ("updated_at", "contacts", "leads", "models")}
+    return DealDetail(**_deal_fields(row), **extra)
+
+
+def _deal_fields(row: Row) -> dict[str, Any]:
+    plain = ("provider", "stage", "currency", "created_at", "closed_at", "owner", "first_channel", "last_channel")
+    return {name: row[name] for name in (*plain, "touches")} | {
+        "deal_id": deal_address(row),
+        "amount": amount_text(row["amount"], row["currency"]),
+    }
+
+
+def amount_text(minor: int | None, currency: str | None) -> str | None:
+    """The amount, or None where the CRM has none."""
+    return None if minor is None or currency is None else decimal_text(minor, currency)
+
+
+def pick_deal(address: str, candidates: Sequence[Row]) -> tuple[str, str]:
+    """The (provider, deal id) that an address means: one that it names whole, else the only one with this id.
+
+    Raises Refusal when there is none, or more than one.
+    """
+    whole = [row for row in candidates if row["whole"]]
+    found = whole or candidates
+    if not found:
+        raise Refusal(404, "deal_not_found", f"there is no deal {address!r}; deals are listed at /api/v1/deals")
+    if len(found) > 1:
+        names = ", ".join(deal_address(row) for row in found)
+        raise Refusal(409, "deal_id_ambiguous", f"several deals have the id {address!r}; ask for one of {names}")
+    return found[0]["provider"], found[0]["deal_id"]
+
+
+def credits_of(deal: Row, model: str, entry: Row | None) -> DealCredits:
+    """The credits of `entry`, the ledger's row; without one the deal was not won, and nobody has any."""
+    money = deal if entry is None else entry
+    return DealCredits(
+        deal_id=deal_address(deal),
+        model=model,
+        stage=deal["stage"],
+        amount=amount_text(money["amount"], money["currency"]),
+        currency=money["currency"],
+        credits=[] if entry is None else [_credit(entry, place) for place in range(len(entry["amounts"]))],
+    )
+
+
+def _credit(entry: Row, place: int) -> Credit:
+    """The touch at one place of the entry's arrays, and its part."""
+    columns = (
+        "touch_id", "visitor_id", "occurred_at", "channel", "source", "medium", "campaign", "content", "term",
+        "landing_page", "referrer",
+    )  # fmt: skip
+    return Credit(
+        **{name: entry[name][place] for name in columns},
+        share=entry["shares"][place],
+        amount=decimal_text(entry["amounts"][place], entry["currency"]),
+    )
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

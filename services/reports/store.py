@@ -1,0 +1,135 @@
+"""What reports reads from Postgres. Every method answers from one snapshot of the state."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, Lead, Revenue
+from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
+from services.reports.rows import credits_of, deal_detail_of, deal_of, pick_deal, reported_currency, revenue_of
+from services.runtime.postgres import Connection, Database, Record, load_queries
+from services.runtime.rules import Rules
+
+queries = load_queries(__package__)
+
+
+class Backlog(NamedTuple):
+    """How far the consumers are."""
+
+    positions: dict[tuple[str, str, int], int]
+    """The next offset to read by (group, topic, partition)."""
+    notes: dict[str, int]
+    """Things to look at again, by group."""
+    dead_letters: int
+
+
+class Store:
+    """The read side. `rules` are those of the settings, which hold until a first start has stored any."""
+
+    def __init__(self, database: Database, rules: Rules) -> None:
+        self._database = database
+        self._first_rules = rules
+
+    async def rules(self) -> Rules:
+        """The rules that the state was derived under. Asked anew each time: a replay changes them."""
+        text = await self._database.fetchval(queries.stored_rules)
+        if text is None:
+            return self._first_rules
+        stored = orjson.loads(text)
+        return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
+
+    async def revenue(self, question: Question) -> Revenue:
+        """Who earned what in the period."""
+        period = await self._period(question)
+        async with self._snapshot() as connection:
+            won = await connection.fetch(queries.won_by_currency, *period, question.as_of)
+            currency = reported_currency(question, won)
+            if question.by == "owner":
+                keyed = await connection.fetch(queries.revenue_by_owner, *period, question.as_of, currency)
+            else:
+                keyed = await connection.fetch(
+                    queries.revenue_by_touch, *period, question.as_of, currency, question.model, question.by
+                )
+        return revenue_of(question, currency, won, keyed)
+
+    async def deals(self, question: Question, stage: str | None, limit: int) -> list[Deal]:
+        """Deals that closed in the question's period, the newest first."""
+        period = await self._period(question)
+        return [deal_of(row) for row in await self._database.fetch(queries.deals, *period, stage, limit)]
+
+    async def newest_won(self, question: Question, limit: int) -> list[Record]:
+        """The deals won last in the period, each with its journey and what the model gives to each touch of it."""
+        period = await self._period(question)
+        return await self._database.fetch(queries.newest_won, *period, question.model, limit)
+
+    async def deal(self, address: str) -> DealDetail:
+        """The deal at `provider:deal_id`, or at its bare id. Raises Refusal."""
+        async with self._snapshot() as connection:
+            return deal_detail_of(await _deal_at(connection, address))
+
+    async def credits(self, address: str, question: Question) -> DealCredits:
+        """Who earned the deal under the question's model, as it stood at its `as_of`. Raises Refusal."""
+        async with self._snapshot() as connection:
+            deal = await _deal_at(connection, address)
+            entry = await connection.fetchrow(
+                queries.credits_of_deal, deal["provider"], deal["deal_id"], question.model, question.as_of
+            )
+        return credits_of(deal, question.model, entry)
+
+    async def lead(self, identifier: UUID) -> Lead | None:
+        """The lead that holds the identifier with this id now."""
+        row = await self._database.fetchrow(queries.lead_with, identifier)
+        return None if row is None else Lead(**row)
+
+    async def journey(self, identifier: UUID) -> Journey | None:
+        """That lead's touches and deals."""
+        async with self._snapshot() as connection:
+            lead = await connection.fetchrow(queries.lead_with, identifier)
+            if lead is None:
+                return None
+            touches = await connection.fetch(queries.touches_of_lead, lead["lead_id"])
+            deals = await connection.fetch(queries.deals_of_lead, lead["lead_id"])
+        return Journey(
+            **lead, touches=[JourneyTouch(**touch) for touch in touches], deals=[deal_of(row) for row in deals]
+        )
+
+    async def backlog(self, log_id: UUID) -> Backlog:
+        """Positions and notes of one instant: a record counts as read only together with the notes that it left."""
+        async with self._snapshot() as connection:
+            positions = await connection.fetch(queries.positions, log_id)
+            notes = await connection.fetch(queries.notes_left)
+            dead_letters = await connection.fetchval(queries.dead_letters_kept)
+        return Backlog(
+            positions={
+                (row["consumer_group"], row["topic"], row["partition"]): row["next_offset"] for row in positions
+            },
+            notes={row["consumer_group"]: row["notes"] for row in notes},
+            dead_letters=dead_letters,
+        )
+
+    async def has_seen_anything(self) -> bool:
+        """Whether a first event has had effects."""
+        return bool(await self._database.fetchval(queries.has_seen_anything))
+
+    async def _period(self, question: Question) -> Period:
+        return period_of(question.since, question.until, (await self.rules()).zone)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
+        async with self._database.transaction() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+
+
+async def _deal_at(connection: Connection, address: str) -> Record:
+    addresses = deal_addresses(address)
+    providers, ids = [provider for provider, _ in addresses], [deal_id for _, deal_id in addresses]
+    storable = "\0" not in address  # Postgres refuses a text with U+0000; no deal has one
+    candidates = await connection.fetch(queries.deals_at, address, providers, ids) if storable else []
+    found = await connection.fetchrow(queries.deal, *pick_deal(address, candidates))
+    if found is None:
+        raise Refusal(404, "deal_not_found", f"there is no deal {address!r}")
+    return found
