@@ -197,7 +197,7 @@ def show_dead_letter(number: Annotated[int, typer.Argument(metavar="ID")]) -> No
 
 @app.command()
 def demo(
-    visitors: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many visitors the shop has")] = 3000,
+    visitors: Annotated[int, typer.Option(min=1, max=100_000, help="how many visitors the shop has")] = 3000,
     seed: Annotated[int, typer.Option(help="another seed is another shop")] = 7,
     model: Annotated[str, typer.Option(help="the model of the table at the end")] = "linear",
 ) -> None:
