@@ -1,9 +1,8 @@
 """`python -m attributor`: the attributor as a process."""
 
-from services.runtime.consumer import consume
-
 from attributor.crediting import GROUP, Crediting
 from schemas.topics import DEALS
+from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
 from services.runtime.postgres import connect

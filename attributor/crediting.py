@@ -9,8 +9,6 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.runtime.consumer import Delivery, Fence
-
 from attributor import store
 from attributor.journey import DealState, cause_of, entry_of, same, window
 from attributor.store import Correction, DealFact, DealKey
@@ -18,6 +16,7 @@ from schemas.canonical import event_rank
 from schemas.credit import Cause
 from schemas.deal import DealEvent, Stage, deal_of
 from schemas.identifier import identifier_id
+from services.runtime.consumer import Delivery, Fence
 from services.runtime.postgres import Connection, Database
 
 GROUP = "attributor"

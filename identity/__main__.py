@@ -1,9 +1,8 @@
 """`python -m identity`: the identity consumer as a process."""
 
-from services.runtime.consumer import consume
-
 from identity.resolver import GROUP, Resolver
 from schemas.topics import TOPICS
+from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
 from services.runtime.postgres import connect

@@ -8,13 +8,12 @@ disk. After a crash between any two of them the batch comes again, and finds its
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.runtime.consumer import Delivery, Fence
-
 from identity import store
 from identity.components import changed_leads, place
 from identity.facts import Facts, facts_of
 from identity.folding import fold_spans
 from identity.store import Note, Span
+from services.runtime.consumer import Delivery, Fence
 from services.runtime.postgres import Connection, Database
 
 GROUP = "identity"

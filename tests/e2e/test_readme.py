@@ -62,8 +62,8 @@ def test_the_readme_closes_the_loop_with_one_curl_a_step(installation: Installat
     revenue, end = decoder.raw_decode(outputs[3])
     assert {row["key"]: row["amount"] for row in revenue["rows"]} == {"Paid Search": "500.00", "Email": "499.99"}
     assert revenue["total"]["amount"] == "999.99"
-    credits, length = decoder.raw_decode(outputs[3][end:])
-    assert [(credit["touch_id"], credit["amount"]) for credit in credits["credits"]] == [
+    given, length = decoder.raw_decode(outputs[3][end:])
+    assert [(credit["touch_id"], credit["amount"]) for credit in given["credits"]] == [
         ("hit-1", "500.00"),
         ("hit-2", "499.99"),
     ]
