@@ -17,12 +17,9 @@ def settle_consent(event: dict[str, Any], *, refused_by_signal: bool) -> bool:
     """Write down what was decided for this event where it differs from granted, and say whether analytics is allowed.
 
     What the page says of a purpose holds; of what it does not speak the browser's signal decides. An event with no
-    word of either stays without: granted, yet by nobody, so that it overrules no refusal.
+    word of either stays without: granted, yet by nobody, so that it overrules no refusal. Raises RefusedError.
     """
-    given = event.get("consent", {})
-    if not isinstance(given, dict):
-        raise RefusedError(Reason.invalid_consent)
-    decided = {name: value for name, value in given.items() if value is not None}
+    decided = {name: value for name, value in event.pop("consent", {}).items() if value is not None}
     for purpose in ("analytics", "marketing"):
         if refused_by_signal:
             decided.setdefault(purpose, False)

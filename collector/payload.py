@@ -88,7 +88,9 @@ def _settle_money(event: dict[str, Any], *, required: bool) -> None:
 
 def decimal_text_of(number: str | float) -> str:
     """Text as it is; a JSON number as its shortest decimal digits, never with an exponent."""
-    return number if isinstance(number, str) else format(Decimal(repr(number)), "f")
+    if isinstance(number, str):
+        return number
+    return str(int(number)) if number == int(number) else format(Decimal(repr(number)), "f")
 
 
 def _currency(text: str, reason: Reason, place: str) -> str:
