@@ -25,7 +25,7 @@ CREATE TABLE log.batches (
     PRIMARY KEY (topic, partition, first_offset)
 );
 
--- Consumers that are alive, by the database's clock; partitions are shared out among them.
+-- Consumers that are alive: by the database's clock, and while Postgres knows a session of that name.
 CREATE TABLE state.members (
     consumer_group text COLLATE "C" NOT NULL,
     member text COLLATE "C" NOT NULL,
@@ -33,7 +33,8 @@ CREATE TABLE state.members (
     PRIMARY KEY (consumer_group, member)
 ) WITH (fillfactor = 50);
 
--- How far each group has read, and who holds the partition. `next_offset` is the fence: it moves only from its value.
+-- How far each group has read, and which member holds the partition, for as long as that member lives. `next_offset` is
+-- the fence: it moves only from its value.
 CREATE TABLE state.positions (
     log_id uuid NOT NULL,
     consumer_group text COLLATE "C" NOT NULL,
@@ -41,7 +42,6 @@ CREATE TABLE state.positions (
     partition integer NOT NULL,
     next_offset bigint NOT NULL DEFAULT 0,
     owner text COLLATE "C",
-    expires_at timestamptz,
     PRIMARY KEY (log_id, consumer_group, topic, partition)
 ) WITH (fillfactor = 50);
 

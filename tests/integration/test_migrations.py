@@ -1,0 +1,91 @@
+"""Migrations and the first rules on a real Postgres."""
+
+import asyncio
+
+import pytest
+
+from schemas.topics import TOPICS
+from services.runtime.lifecycle import StartError
+from services.runtime.migrate import migrate, read_migrations
+from services.runtime.postgres import connect, load_queries
+from services.runtime.rules import adopt_rules, differences, rules_of
+
+NAMES = [migration.name for migration in read_migrations()]
+
+
+def silent(line):
+    pass
+
+
+async def test_an_empty_database_gets_every_file_once_and_is_told_each(empty_dsn):
+    told = []
+    assert await migrate(empty_dsn, told.append) == NAMES
+    assert [line.removeprefix("migrating: ") for line in told] == NAMES
+    assert await migrate(empty_dsn, silent) == []
+
+
+async def test_programs_that_migrate_at_once_apply_each_file_once(empty_dsn):
+    applied = await asyncio.gather(*(migrate(empty_dsn, silent) for _ in range(4)))
+    assert sorted(name for names in applied for name in names) == NAMES
+
+
+async def test_the_topics_get_their_partitions_and_keep_their_offsets(empty_dsn):
+    await migrate(empty_dsn, silent)
+    async with connect(empty_dsn, application="test") as database:
+        await database.execute("UPDATE log.heads SET next_offset = 7 WHERE topic = 'deals'")
+        await migrate(empty_dsn, silent)
+        rows = await database.fetch("SELECT topic, count(*), max(next_offset) FROM log.heads GROUP BY topic")
+    assert {row["topic"]: row["count"] for row in rows} == dict(TOPICS)
+    assert {row["topic"]: row["max"] for row in rows} == {"events": 0, "deals": 7}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        pytest.param(
+            "UPDATE migration.journal SET checksum = 'x' WHERE number = 1", "0001_log.sql is not", id="edited"
+        ),
+        pytest.param("INSERT INTO migration.journal VALUES (9999, '9999_x.sql', 'x')", "newer version", id="newer"),
+        pytest.param(
+            "DELETE FROM log.heads WHERE topic = 'events'; INSERT INTO log.heads VALUES ('events', 8)",
+            "has 9 partitions",
+            id="cut",
+        ),
+    ],
+)
+async def test_a_database_that_does_not_fit_is_refused_with_one_line(dsn, change, line):
+    async with connect(dsn, application="test") as database:
+        await database.execute(change)
+    with pytest.raises(StartError, match=line) as refusal:
+        await migrate(dsn, silent)
+    assert "\n" not in str(refusal.value)
+
+
+async def test_a_file_that_fails_leaves_nothing_of_itself(empty_dsn, monkeypatch):
+    broken = read_migrations()[0]._replace(sql="CREATE TABLE public.half (a int); SELECT 1/0;")
+    monkeypatch.setattr("services.runtime.migrate.read_migrations", lambda: [broken])
+    with pytest.raises(Exception, match="division by zero"):
+        await migrate(empty_dsn, silent)
+    monkeypatch.undo()
+    assert await migrate(empty_dsn, silent) == NAMES
+
+
+async def test_every_query_of_the_runtime_is_understood_by_the_migrated_database(database):
+    async with database.connection() as connection:
+        for name, query in load_queries("services.runtime"):
+            if ";" not in query.rstrip(";"):
+                assert await connection.prepare(query), name
+
+
+async def test_the_first_start_stores_its_rules_and_later_ones_keep_them(database, settings_for, dsn, tmp_path):
+    first = settings_for(dsn, tmp_path, own_domains="b.example, a.example", timezone="Europe/Berlin")
+    second = settings_for(dsn, tmp_path, lookback_days=30)
+    stored = await adopt_rules(database, first)
+    assert stored == rules_of(first)
+    assert await adopt_rules(database, second) == stored
+    assert len(differences(stored, rules_of(second))) == 3
+
+
+async def test_services_that_start_at_once_agree_on_the_rules(database, settings_for, dsn, tmp_path):
+    settings = [settings_for(dsn, tmp_path, lookback_days=days) for days in (10, 20, 30, 40)]
+    assert len(set(await asyncio.gather(*(adopt_rules(database, one) for one in settings)))) == 1

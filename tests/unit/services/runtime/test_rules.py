@@ -1,0 +1,38 @@
+from datetime import timedelta
+
+import pytest
+
+from services.runtime.rules import Rules, differences, rules_of
+from services.runtime.settings import Settings
+
+RULES = Rules(90, ("a.example", "b.example"), "Europe/Berlin")
+
+
+def test_the_rules_are_those_settings_that_decide():
+    settings = Settings(lookback_days=90, own_domains="b.example, a.example", timezone="Europe/Berlin")
+    assert rules_of(settings) == RULES
+    assert RULES.lookback == timedelta(days=90)
+    assert RULES.zone.key == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lines"),
+    [
+        pytest.param(RULES, [], id="none"),
+        pytest.param(
+            Rules(30, RULES.own_domains, RULES.timezone),
+            ["CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30; a replay will change it"],
+            id="lookback",
+        ),
+        pytest.param(
+            Rules(90, (), "UTC"),
+            [
+                "CLOSEDLOOP_OWN_DOMAINS: kept a.example, b.example, set is (none); a replay will change it",
+                "CLOSEDLOOP_TIMEZONE: kept Europe/Berlin, set is UTC; a replay will change it",
+            ],
+            id="domains and zone",
+        ),
+    ],
+)
+def test_each_rule_that_the_settings_would_have_otherwise_is_told_in_one_line(wanted, lines):
+    assert differences(RULES, wanted) == lines
