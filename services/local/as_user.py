@@ -11,10 +11,13 @@ import os
 import sys
 
 CAP_DAC_OVERRIDE = 1
+CAP_SETPCAP = 8
 CAPABILITY_VERSION_3 = 0x20080522
 PR_SET_KEEPCAPS = 8
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 EX_NOPERM = 77
 
 
@@ -51,12 +54,20 @@ def _become(uid: int, gid: int) -> None:
 
 
 def _keep_file_access() -> None:
-    """Give this process and the command it becomes the right to enter every folder, and no other right of root."""
-    bit = 1 << CAP_DAC_OVERRIDE
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-    _call("capset", header, effective_permitted_inheritable)
+    """Give this process and the command it becomes the right to enter every folder, and no other right of root.
+
+    Without the securebit access(2), with which initdb looks for its server, would leave capabilities out.
+    """
+    _set_capabilities(1 << CAP_DAC_OVERRIDE | 1 << CAP_SETPCAP)
+    _call("prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+    _set_capabilities(1 << CAP_DAC_OVERRIDE)
     _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+
+
+def _set_capabilities(bits: int) -> None:
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
+    _call("capset", header, effective_permitted_inheritable)
 
 
 def _call(function: str, *arguments: object) -> None:

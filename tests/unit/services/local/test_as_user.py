@@ -35,6 +35,17 @@ def test_a_second_user_who_cannot_enter_a_folder_of_root_gets_the_one_right_to_d
     assert tmp_path.stat().st_mode & 0o777 == 0o700, "nothing was opened to everyone"
 
 
+def test_programs_in_a_folder_of_root_are_found_by_access_too(tmp_path: Path) -> None:
+    """initdb looks for its server with access(2), which leaves capabilities out unless a securebit says otherwise."""
+    tmp_path.chmod(0o700)
+    program = tmp_path / "program"
+    program.touch(mode=0o755)
+    begin = [sys.executable, "-I", "-S", as_user.__file__, NOBODY, NOBODY, str(tmp_path), "--"]
+    look = "import os, sys; print(os.access(sys.argv[1], os.X_OK))"
+    done = subprocess.run([*begin, sys.executable, "-c", look, program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_where_the_system_refuses_one_line_says_what_to_do(tmp_path: Path) -> None:
     """Without the capability in the bounding set (as in a locked-down container) it can be neither kept nor raised."""
     tmp_path.chmod(0o700)
