@@ -12,7 +12,16 @@ from services.reports.answers import Revenue, Status
 from services.reports.chart import Chart, chart_of
 from services.reports.questions import DIMENSIONS, MODELS, Question, last_days
 from services.reports.rows import Row, deal_address
-from services.reports.wording import count_text, counted, grouped, local_day, part_text, period_text, title_of
+from services.reports.wording import (
+    column_texts,
+    count_text,
+    counted,
+    grouped,
+    local_day,
+    part_text,
+    period_text,
+    title_of,
+)
 
 BARS = 10
 ROWS = 100
@@ -47,6 +56,7 @@ class Chip(NamedTuple):
     times: int
     amount: str
     earned: bool
+    """Not when it is nothing, or nobody's because no touch is known."""
     title: str
 
 
@@ -88,14 +98,16 @@ class View:
     chart: Chart
     lines: list[Line]
     more_lines: int
-    missing: list[str]
-    """Money that is in no figure, for want of a rate."""
+    missing: list[Choice]
+    """Money that is in no figure, for want of a rate; each leads to the report in its own currency."""
 
 
 def view_of(question: Question, revenue: Revenue) -> View:
     """The figures, the chart and the table that answer `question`."""
     total = revenue.total
     paid = [row for row in revenue.rows if float(row.amount)]
+    shown = revenue.rows[:ROWS]
+    deals = column_texts([row.deals for row in shown])
     return View(
         noun=title_of(question.by).lower(),
         period=period_text(question.since, question.until),
@@ -110,15 +122,20 @@ def view_of(question: Question, revenue: Revenue) -> View:
                 key=row.key,
                 amount=grouped(row.amount),
                 part=part_text(row.amount, total.amount),
-                deals=count_text(row.deals),
+                deals=shares,
                 leads=count_text(row.leads),
                 visits=count_text(row.visits),
             )
-            for row in revenue.rows[:ROWS]
+            for row, shares in zip(shown, deals, strict=True)
         ],
-        more_lines=max(0, len(revenue.rows) - ROWS),
+        more_lines=len(revenue.rows) - len(shown),
         missing=[
-            f"{grouped(each.amount)} {each.from_} of {counted(each.deals, 'deal')}" for each in revenue.missing_rates
+            Choice(
+                f"{grouped(each.amount)} {each.from_} of {counted(each.deals, 'deal')}",
+                href(question, currency=each.from_),
+                current=False,
+            )
+            for each in revenue.missing_rates
         ],
     )
 
@@ -162,7 +179,7 @@ def won_of(row: Row, zone: ZoneInfo) -> Won:
 
 
 def _chips(row: Row, zone: ZoneInfo) -> list[Chip]:
-    columns = ("channel", "amounts", "occurred_at", "source", "medium", "campaign")
+    columns = ("channel", "amounts", "touch_id", "occurred_at", "source", "medium", "campaign")
     touches = list(zip(*(row[column] for column in columns), strict=True))
     chips = []
     for channel, run in groupby(touches, key=lambda touch: touch[0]):
@@ -173,8 +190,8 @@ def _chips(row: Row, zone: ZoneInfo) -> list[Chip]:
                 channel=channel,
                 times=len(same),
                 amount=grouped(decimal_text(earned, row["currency"])),
-                earned=earned > 0,
-                title="\n".join(_touch_text(zone, *touch[2:]) for touch in same),
+                earned=earned > 0 and same[0][2] is not None,
+                title="\n".join(_touch_text(zone, *touch[3:]) for touch in same),
             )
         )
     return chips

@@ -1,5 +1,6 @@
 """How the dashboard words figures, dates and choices: pure."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -15,6 +16,12 @@ def grouped(amount: str) -> str:
 def count_text(count: float) -> str:
     """A number with its thousands apart and two decimals at most, none when they are zero."""
     return f"{count:,.2f}".rstrip("0").rstrip(".")
+
+
+def column_texts(counts: Sequence[float]) -> list[str]:
+    """Numbers that stand under each other: all with one decimal, or all with none."""
+    digits = 0 if all(float(count).is_integer() for count in counts) else 1
+    return [f"{count:,.{digits}f}" for count in counts]
 
 
 def counted(count: float, noun: str) -> str:

@@ -9,7 +9,7 @@ from services.reports.answers import Status
 from services.reports.chart import LONGEST_LABEL, chart_of
 from services.reports.questions import Question
 from services.reports.view import CHIPS, freshness_of, href, switches_of, won_of
-from services.reports.wording import count_text, counted, grouped, part_text, period_text, title_of
+from services.reports.wording import column_texts, count_text, counted, grouped, part_text, period_text, title_of
 
 MARCH = Question(since=date(2026, 3, 2), until=date(2026, 4, 1))
 
@@ -68,6 +68,8 @@ def test_a_period_is_told_by_its_first_and_last_day(since, until, words):
         (count_text(1234), "1,234"),
         (count_text(2.333333), "2.33"),
         (count_text(100), "100"),
+        (column_texts([15.857, 10.4, 1]), ["15.9", "10.4", "1.0"]),
+        (column_texts([1200.0, 1]), ["1,200", "1"]),
         (counted(1, "deal"), "1 deal"),
         (counted(0, "deal"), "0 deals"),
         (part_text("25.00", "100.00"), "25.0 %"),
@@ -98,6 +100,12 @@ def test_touches_in_a_row_by_one_channel_are_one_chip():
     ]  # fmt: skip
     assert deal.first[1].title == "1 Mar 2026 · google / cpc"
     assert deal.closed == "11 Mar 2026"
+
+
+def test_nobody_earned_what_is_unattributed():
+    row = journey("Unattributed") | {"touch_id": [None], "occurred_at": [None]}
+    (chip,) = won_of(row, ZoneInfo("UTC")).first
+    assert (chip.channel, chip.earned, chip.title) == ("Unattributed", False, "google / cpc")
 
 
 def test_of_a_long_journey_both_ends_are_shown():
