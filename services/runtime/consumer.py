@@ -163,7 +163,7 @@ class _Consumer:
             return
         self._lag_again = time.monotonic() + LAG_SECONDS
         held = list(self.reader.places)
-        for topic in {place.topic for place in held}:
+        for topic in {place.topic for place in self.lease.places}:
             ends = await self.log.ends(topic)
             lag = sum(ends[place.partition] - self.reader.position(place) for place in held if place.topic == topic)
             LAG.labels(self.group, topic).set(lag)

@@ -136,6 +136,7 @@ class Courier:
         for topic, records in Counter(taken.place.topic for taken in batch).items():
             CONSUMED.labels(self._group, topic).inc(records)
         for letter in bad:
+            logger.warning("put aside", extra={"group": self._group, "place": letter[:3], "reason": letter.reason})
             DEAD_LETTERS.labels(self._group, letter.reason).inc()
 
 

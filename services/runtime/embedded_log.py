@@ -28,7 +28,7 @@ GROUP_RECORDS = 2_000
 QUEUE_BYTES = 32 * 1024 * 1024
 BUSY_POLL_SECONDS = 0.025
 IDLE_POLL_SECONDS = 0.1
-RETRY_SECONDS = 0.1
+RETRY_SECONDS = 0.2
 
 _LENGTH = struct.Struct(">I")
 
@@ -191,6 +191,7 @@ class _Appender:
                     logger.error("append failed", extra={"topic": self._topic, "error": describe(error)})  # noqa: TRY400
                     self._fail(group, describe(error))
                     return
+                logger.warning("append waits", extra={"topic": self._topic, "error": describe(error)})
                 await asyncio.sleep(RETRY_SECONDS)
                 group = [append for append in group if not append.durable.done()]
             else:

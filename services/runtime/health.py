@@ -22,10 +22,13 @@ class Health:
     def __init__(self) -> None:
         self._checks: dict[str, tuple[bool, str]] = {}
         self._last_turn: float | None = None
+        self.was_ready = False
+        """Whether it was ready at any time; before that it has begun nothing."""
 
     def set(self, check: str, ok: bool, detail: str = "") -> None:
         """`detail` is for the operator: what is wrong and what to do; no personal values, no secrets."""
         self._checks[check] = (ok, detail)
+        self.was_ready = self.was_ready or self.ready
 
     def turn(self) -> None:
         """The service's loop went round once more."""

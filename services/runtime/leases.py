@@ -47,14 +47,14 @@ class Lease:
         self._log_id = log_id
         self._group = group
         self._member = database.application
-        self._places = sorted(places)
+        self.places = sorted(places)
         self.wanted: list[Place] = []
         """The fair share, as of the last renewal."""
         self.renewals = 0
 
     async def join(self) -> None:
         """Become a member; on the first start of a group, begin every partition at offset 0."""
-        await self._database.execute(queries.make_positions, self._log_id, self._group, *_columns(self._places))
+        await self._database.execute(queries.make_positions, self._log_id, self._group, *_columns(self.places))
         await self.renew()
 
     async def keep(self) -> None:
@@ -73,7 +73,7 @@ class Lease:
         await self._database.execute(queries.renew_member, self._group, self._member, LEASE)
         await self._database.execute(queries.bury_members, self._group, self._member)
         members = [row["member"] for row in await self._database.fetch(queries.members, self._group)]
-        self.wanted = share_of(self._places, members, self._member)
+        self.wanted = share_of(self.places, members, self._member)
         self.renewals += 1
 
     async def settle(self) -> dict[Place, int]:

@@ -87,13 +87,15 @@ async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) 
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         logger.info("stopping", extra={"service": service.name})
+        if not service.health.was_ready:
+            task.cancel()  # it still waits for what it needs
         service.health.set("running", False, "stopping")
         await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     stopping.cancel()
     if not task.done():
         logger.error("not done in time; ended hard", extra={"service": service.name, "seconds": DRAIN_SECONDS})
         os._exit(1)
-    error = task.exception()
+    error = None if task.cancelled() else task.exception()
     if isinstance(error, SettingsError | StartError):
         raise error
     if error is not None:

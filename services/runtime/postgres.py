@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from services.runtime.logs import describe
+from services.runtime.settings import SettingsError
 
 Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
@@ -91,8 +92,8 @@ async def connect(
 ) -> AsyncIterator[Database]:
     """A pool of at most `size` connections to `dsn`. While Postgres is away it waits, and says so in the log.
 
-    A statement longer than `statement_seconds` is ended by the server. Raises what asyncpg raises when waiting would
-    not help, such as a wrong password.
+    A statement longer than `statement_seconds` is ended by the server. Raises SettingsError when waiting would not
+    help: for a wrong password, a database that does not exist, an address that is none.
     """
     name = f"closedloop {application} {token_hex(6)}"
     pool = await _wait_for_pool(dsn, _session(name, read_only, statement_seconds), size, statement_seconds)
@@ -134,6 +135,8 @@ async def _wait_for_pool(
                 reset=_leave_as_it_is,
             )
         except Exception as error:
+            if isinstance(error, _REFUSALS):
+                raise SettingsError(f"CLOSEDLOOP_DATABASE_URL does not work: {describe(error)}") from error
             if not is_outage(error):
                 raise
             logger.warning(
@@ -141,6 +144,13 @@ async def _wait_for_pool(
             )
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+
+_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
 
 
 async def _leave_as_it_is(connection: Connection) -> None:

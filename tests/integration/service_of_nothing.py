@@ -21,6 +21,10 @@ async def refuses(service):
     raise StartError("the moon is not full; wait for it")
 
 
+async def begins(service):
+    await asyncio.sleep(1000)
+
+
 async def hangs(service):
     lifecycle.DRAIN_SECONDS = 0.3
     service.health.set("ready", True)

@@ -66,6 +66,14 @@ def test_a_signal_lets_the_service_finish_and_ends_it_with_0(ops_port, tmp_path,
     assert [json.loads(line)["message"] for line in output.splitlines()] == ["started", "stopping", "stopped"]
 
 
+def test_a_service_that_still_waits_for_what_it_needs_ends_at_once(ops_port, tmp_path):
+    with service("begins", ops_port, tmp_path) as process:
+        assert ask(ops_port, "/readyz").status_code == 503
+        process.terminate()
+        process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
 def test_a_service_that_does_not_finish_in_time_is_ended_and_says_so(ops_port, tmp_path):
     with service("hangs", ops_port, tmp_path) as process:
         assert ask(ops_port, "/readyz").status_code == 200

@@ -1,0 +1,84 @@
+"""The pool on a real Postgres: what a session is like, and what becomes of it when the server goes away."""
+
+import asyncio
+
+import pytest
+
+from services.runtime.postgres import connect, is_outage
+from services.runtime.settings import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("search_path", "state, log"), ("TimeZone", "UTC"), ("statement_timeout", "7s"), ("synchronous_commit", "on")],
+)
+async def test_every_session_is_set_up_alike(dsn, setting, value):
+    async with connect(dsn, application="test", size=3, statement_seconds=7) as database:
+        questions = [database.fetchval("SELECT current_setting($1) FROM pg_sleep(0.05)", setting) for _ in range(3)]
+        assert await asyncio.gather(*questions) == [value] * 3
+
+
+async def test_a_transaction_that_raises_leaves_nothing(database):
+    async def fail():
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO visitors VALUES ('v')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await database.fetch("SELECT * FROM visitors") == []
+
+
+async def test_only_a_transaction_that_may_be_lost_does_not_wait_for_the_disk(database):
+    async with database.transaction(durable=False) as connection:
+        assert await connection.fetchval("SHOW synchronous_commit") == "off"
+    async with database.transaction() as connection:
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
+
+
+async def test_a_pool_for_reading_cannot_write(dsn):
+    async with connect(dsn, application="test", read_only=True) as database:
+        with pytest.raises(Exception, match="read-only"):
+            await database.execute("INSERT INTO visitors VALUES ('v')")
+
+
+async def test_two_pools_never_have_one_name(dsn):
+    async with connect(dsn, application="same") as one, connect(dsn, application="same") as other:
+        assert one.application != other.application
+        assert await one.fetchval("SHOW application_name") == one.application
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(lambda dsn: dsn.replace("/test_", "/no_test_"), "InvalidCatalogNameError", id="no such database"),
+        pytest.param(
+            lambda dsn: dsn.replace("://closedloop:", "://closedloop:wrong"), "InvalidPassword", id="password"
+        ),
+        pytest.param(lambda dsn: "mysql://elsewhere/", "ClientConfigurationError", id="no address of Postgres"),
+    ],
+)
+async def test_an_address_that_will_never_work_is_one_line_that_names_the_setting(dsn, change, reason):
+    with pytest.raises(SettingsError, match=f"CLOSEDLOOP_DATABASE_URL does not work: {reason}"):
+        async with connect(change(dsn), application="test"):
+            pass
+
+
+async def test_a_pool_waits_for_postgres_to_start_and_heals_when_it_restarts(own_postgres, caplog):
+    await asyncio.to_thread(own_postgres.stop)
+
+    async def open_and_ask():
+        async with connect(own_postgres.dsn, application="test") as database:
+            before = await database.fetchval("SELECT 1")
+            await asyncio.to_thread(own_postgres.stop, 0)
+            with pytest.raises(Exception, match=r".") as outage:
+                await database.fetchval("SELECT 1")
+            assert is_outage(outage.value)
+            await asyncio.to_thread(own_postgres.start)
+            return before, await database.fetchval("SELECT 2")
+
+    asking = asyncio.create_task(open_and_ask())
+    await asyncio.sleep(0.5)
+    assert "Postgres does not answer" in caplog.text
+    await asyncio.to_thread(own_postgres.start)
+    assert await asking == (1, 2)
