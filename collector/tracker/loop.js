@@ -10,7 +10,7 @@
   var queue = []; // not yet answered, the oldest first
   var sending = false;
   var pause = 1000; // ms until the next try
-  var beaconed; // the newest event that a beacon carried
+  var carried; // the newest event on its way in a request that outlives the page
   var here; // the page that was viewed last
   var referrer = document.referrer;
 
@@ -53,9 +53,11 @@
     if (sending || !queue.length) return;
     var events = queue.slice(0, 10);
     var text = body(events);
+    var keepalive = text.length < 2e4 && "keepalive" in Request.prototype; // browsers keep at most 64 KB alive
     sending = true;
-    // A string is sent as text/plain, which needs no preflight. Browsers keep at most 64 KB alive after the page.
-    fetch(address, { method: "POST", body: text, credentials: "include", keepalive: text.length < 2e4 }).then(
+    if (keepalive) carried = events[events.length - 1];
+    // A string is sent as text/plain, which needs no preflight.
+    fetch(address, { method: "POST", body: text, credentials: "include", keepalive: keepalive }).then(
       function (answer) {
         settle(events, answer.status < 500 && answer.status !== 408 && answer.status !== 429);
       },
@@ -74,6 +76,7 @@
       pause = 1000;
       send();
     } else {
+      carried = null;
       setTimeout(send, pause * (1 + Math.random()));
       pause = Math.min(2 * pause, 60000);
     }
@@ -83,7 +86,7 @@
   // first event_id the collector makes the same visitor again, and an event that comes twice counts once.
   function flush() {
     var newest = queue[queue.length - 1];
-    if (newest && newest !== beaconed && navigator.sendBeacon(address, body(queue))) beaconed = newest;
+    if (newest && newest !== carried && navigator.sendBeacon(address, body(queue))) carried = newest;
   }
 
   function page(anyway) {
