@@ -1,6 +1,7 @@
 """`python -m services.reports`: the reports service, wired."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise StartError(f"port {port} cannot be used ({error.strerror}); set CLOSEDLOOP_REPORTS_PORT") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        message = f"{host} port {port} cannot be used ({reason}); set CLOSEDLOOP_REPORTS_PORT to a free one"
+        raise StartError(message) from error
 
 
 def main() -> None:

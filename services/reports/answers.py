@@ -7,7 +7,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from schemas.instant import format_instant
-from services.reports.questions import DEFAULT_MODEL
 
 Instant = Annotated[datetime, PlainSerializer(format_instant, return_type=str)]
 
@@ -132,7 +131,7 @@ class DealCredits(Answer):
     """Who earned a deal, in the order of its journey; nobody while it is not won."""
 
     deal_id: str
-    model: str = DEFAULT_MODEL
+    model: str
     stage: str
     amount: str | None
     currency: str | None

@@ -78,7 +78,6 @@ class Dashboard:
             view=view_of(question, await self._store.revenue(question)),
             newest=[won_of(row, zone) for row in await self._store.newest_won(question, NEWEST)],
             switches=switches_of(question, self._now().astimezone(zone).date()),
-            model=question.model,
             freshness=freshness_of(status),
             dead_letters=status.dead_letters,
             is_new=not await self._store.has_seen_anything(),

@@ -1,5 +1,6 @@
 """The reports API on rows of the state: who earned what, for whom, and how current that is."""
 
+import socket
 from collections import Counter
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -10,9 +11,11 @@ import pytest_asyncio
 
 from schemas.topics import DEALS, EVENTS
 from schemas.visit import DIRECT
+from services.reports.__main__ import listen
 from services.reports.app import create_app
 from services.reports.questions import DIMENSIONS
 from services.reports.store import Store
+from services.runtime.lifecycle import StartError
 from services.runtime.log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
@@ -409,6 +412,32 @@ async def test_positions_of_another_log_do_not_count(client, database, settings)
         " SELECT gen_random_uuid(), 'identity', 'events', p, 9 FROM generate_series(0, 7) AS p"
     )
     assert (await get(client, "status"))["lag"]["identity"] == 1
+
+
+async def test_an_outage_is_told_as_one_and_worth_another_try(dsn, database, settings):
+    async with (
+        connect(dsn, application="reports", read_only=True, statement_seconds=0.2) as reading,
+        open_log(settings) as log,
+        database.transaction() as connection,
+    ):
+        await connection.execute("LOCK TABLE rules")
+        app = create_app(Store(reading, rules_of(settings)), log, settings)
+        headers = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://reports", headers=headers
+        ) as client:
+            answer = await client.get("/api/v1/revenue")
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["retry-after"] == "5"
+            page = await client.get("/")
+            assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+
+
+def test_a_port_in_use_is_one_clear_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=f"port {port} cannot be used .*CLOSEDLOOP_REPORTS_PORT"):
+            listen("127.0.0.1", port)
 
 
 async def test_the_reports_service_cannot_write(dsn):
