@@ -27,6 +27,7 @@ LAG_SECONDS = 5.0
 SETTLE_SECONDS = 0.5
 FIRST_SETBACK_SECONDS = 0.05
 LONGEST_SETBACK_SECONDS = 5.0
+FIRST_NOTES_SECONDS = 1.0
 LONGEST_NOTES_SECONDS = 60.0
 HARMLESS_SETBACKS = 5
 """So many in a row go by without the service being called unready."""
@@ -131,7 +132,7 @@ class _Consumer:
         self._batch_records = max(1, self._batch_records // 4)
         self._renewals_seen = self._settle_again = 0
         await self.reader.forget()
-        longest = min(FIRST_SETBACK_SECONDS * 2.0**self._setbacks, LONGEST_SETBACK_SECONDS)
+        longest = backoff(FIRST_SETBACK_SECONDS, self._setbacks, LONGEST_SETBACK_SECONDS)
         pause = random.uniform(longest / 2, longest)  # noqa: S311 - so that two who clash do not clash again
         with suppress(TimeoutError):
             await asyncio.wait_for(self.service.stopping.wait(), pause)
@@ -150,7 +151,9 @@ class _Consumer:
             if cause_of(error) is not None:
                 raise
             self._notes_failed += 1
-            self._notes_again = time.monotonic() + min(2.0**self._notes_failed, LONGEST_NOTES_SECONDS)
+            self._notes_again = time.monotonic() + backoff(
+                FIRST_NOTES_SECONDS, self._notes_failed, LONGEST_NOTES_SECONDS
+            )
             self.service.health.set("notes", False, describe(error))
             logger.exception("notes cannot be worked off; trying again", extra={"group": self.group})
         else:
@@ -176,3 +179,8 @@ def cause_of(error: Exception) -> str | None:
     if is_conflict(error):
         return "conflict"
     return "outage" if is_outage(error) else None
+
+
+def backoff(first: float, failures: int, longest: float) -> float:
+    """Seconds to wait after so many failures in a row: twice as long each time, for any number of them."""
+    return min(first * 2.0 ** min(failures, 30), longest)

@@ -1,21 +1,21 @@
 """The log in Postgres, for one machine: append-only batches, whose offsets are taken in the statement that writes them.
 
-A batch is the records of one group of appends in one partition, each framed as a 4-byte big-endian length and the key,
-then a 4-byte length and the value. Locks on `log.heads` last until the commit, so batches become visible in the order
-of their offsets; a sequence would commit out of order, and a reader that follows would skip a record for ever.
+A batch is the records of one group of appends in one partition. Locks on `log.heads` last until the commit, so batches
+become visible in the order of their offsets; a sequence would commit out of order, and a reader that follows would skip
+a record for ever.
 """
 
 import asyncio
 import logging
 import math
-import struct
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 from zlib import crc32
 
+from services.runtime.framing import frame, unframe
 from services.runtime.lifecycle import StartError
 from services.runtime.log import Record, Unavailable
 from services.runtime.logs import describe
@@ -29,8 +29,6 @@ QUEUE_BYTES = 32 * 1024 * 1024
 BUSY_POLL_SECONDS = 0.025
 IDLE_POLL_SECONDS = 0.1
 RETRY_SECONDS = 0.2
-
-_LENGTH = struct.Struct(">I")
 
 queries = load_queries(__package__)
 logger = logging.getLogger(__name__)
@@ -80,28 +78,6 @@ class EmbeddedLog:
     async def close(self) -> None:
         for appender in self._appenders.values():
             await appender.close()
-
-
-def frame(records: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The records of a batch as they are stored."""
-    pack = _LENGTH.pack
-    return b"".join([part for key, value in records for part in (pack(len(key)), key, pack(len(value)), value)])
-
-
-def unframe(batch: bytes, first_offset: int) -> Iterator[Record]:
-    """The records of a stored batch. Raises ValueError when the bytes are no batch."""
-    unpack, at, end, offset = _LENGTH.unpack_from, 0, len(batch), first_offset
-    try:
-        while at < end:
-            key_at = at + 4
-            value_at = key_at + unpack(batch, at)[0] + 4
-            at = value_at + unpack(batch, value_at - 4)[0]
-            yield Record(offset, batch[key_at : value_at - 4], batch[value_at:at])
-            offset += 1
-    except struct.error:
-        at = -1
-    if at != end:
-        raise ValueError(f"the batch at offset {first_offset} is cut short")
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.embedded_log import frame, unframe
+from services.runtime.framing import frame, unframe
 
 RECORDS = st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=200)), max_size=20)
 
