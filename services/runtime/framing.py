@@ -1,4 +1,7 @@
-"""The bytes of a batch in the embedded log: each record is a 4-byte big-endian length and the key, then the value alike."""
+"""The bytes of a batch in the embedded log: of each record its key, then its value, each after its length in 4 bytes.
+
+Lengths are big-endian.
+"""
 
 import struct
 from collections.abc import Iterator, Sequence
