@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-ROW_HEIGHT = 46
+ROW_HEIGHT = 40
 """Pixels of one row: a line of text and its bar."""
 
 LONGEST_LABEL = 34

@@ -23,7 +23,7 @@ from services.reports.wording import (
     title_of,
 )
 
-BARS = 10
+BARS = 14
 ROWS = 100
 CHIPS = 8
 
