@@ -68,9 +68,9 @@ SELECT p.a, p.b FROM pairs p WHERE p.b = ANY ($1::uuid[]);
 SELECT id, value, first_at, lead, shared FROM identifiers WHERE id = ANY ($1::uuid[]);
 
 -- name: place_identifiers
--- The leads as decided.
-UPDATE identifiers SET lead = placed.lead, shared = placed.shared, settled = true
-FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS placed (id, lead, shared)
+-- The leads as decided. Who was seen earlier still in the meantime stays unsettled.
+UPDATE identifiers SET lead = placed.lead, shared = placed.shared, settled = identifiers.first_at = placed.first_at
+FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::boolean[]) AS placed (id, first_at, lead, shared)
 WHERE identifiers.id = placed.id
   AND (identifiers.lead, identifiers.shared, identifiers.settled) IS DISTINCT FROM (placed.lead, placed.shared, true);
 

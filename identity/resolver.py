@@ -66,7 +66,7 @@ async def settle(connection: Connection, changed: Sequence[UUID]) -> None:
     placed = place(members, outsiders, pairs)
     leads = sorted(changed_leads(members, placed))
     flipped = sorted(member.id for member in members.values() if member.shared != placed[member.id].shared)
-    await store.put_placements(connection, placed, pairs)
+    await store.put_placements(connection, members, placed, pairs)
     await store.leave_notes(
         connection,
         [Note(group, "lead", str(lead)) for group in (GROUP, "attributor") for lead in leads]

@@ -88,12 +88,21 @@ async def neighbourhood(
     return members, outsiders, pairs
 
 
-async def put_placements(connection: Connection, placed: Mapping[UUID, Placement], pairs: Iterable[Pair]) -> None:
-    """Store the leads as decided, and that they take these pairs into account."""
-    rows = sorted((identifier, placement.lead, placement.shared) for identifier, placement in placed.items())
+async def put_placements(
+    connection: Connection,
+    members: Mapping[UUID, Identifier],
+    placed: Mapping[UUID, Placement],
+    pairs: Iterable[Pair],
+) -> None:
+    """Store the leads as decided, and which facts they take into account.
+
+    That is the members' first sights as they were read, and the pairs among the members. A pair that leads out of them
+    was left out: it may be one that another batch has stored and not settled yet.
+    """
+    rows = sorted((each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items())
     await connection.execute(QUERIES.place_identifiers, *_columns(rows))
-    if done := sorted(pairs):
-        await connection.execute(QUERIES.settle_pairs, *_columns(done))
+    if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
+        await connection.execute(QUERIES.settle_pairs, *_columns(inside))
 
 
 async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None:

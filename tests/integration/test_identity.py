@@ -1,0 +1,340 @@
+"""Identity on a real Postgres: whose visits are whose, whatever came late, twice or in between."""
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from identity import store
+from identity.components import place
+from identity.facts import Facts, facts_of
+from schemas.canonical import event_rank
+from services.runtime.postgres import Database
+from tests.builders import (
+    GOOGLE_AD,
+    ID_KEY,
+    NEWSLETTER,
+    SITE,
+    at,
+    contact,
+    deal,
+    delivery,
+    form,
+    make_event,
+    page,
+)
+from tests.closing import Crash, Loop, crashes, differences, present
+from tests.reference import present_state
+
+VISITS = """
+SELECT visitor_id, touch_id, channel, (SELECT min(value) FROM identifiers i WHERE i.lead = o.lead) AS owner
+FROM visits LEFT JOIN identifiers o ON o.id = owner
+ORDER BY visitor_id, started_at, touch_id
+"""
+LEADS = "SELECT array_agg(value ORDER BY value) FROM identifiers GROUP BY lead"
+
+ANN, BEN, CEM = "email:ann@x.org", "email:ben@x.org", "email:cem@x.org"
+
+
+@pytest.fixture
+def loop(database: Database) -> Loop:
+    return Loop(database)
+
+
+async def leads(loop: Loop) -> set[frozenset[str]]:
+    return {frozenset(row[0]) for row in await loop.database.fetch(LEADS)}
+
+
+async def visits(loop: Loop) -> list[tuple[str, str, str, str | None]]:
+    """Visitor, first hit, channel, and the owner by the least of the lead's identifiers."""
+    return [tuple(row) for row in await loop.database.fetch(VISITS)]
+
+
+async def owners(loop: Loop) -> list[str | None]:
+    return [owner for *_, owner in await visits(loop)]
+
+
+def identify(visitor: str, event_id: str, moment: Any, **who: Any) -> dict[str, Any]:
+    return make_event("identify", event_id, moment, visitor_id=visitor, **who)
+
+
+async def test_a_form_brings_the_whole_anonymous_past_to_the_lead(loop: Loop) -> None:
+    await loop.take(
+        page("v", "1", at(day=1), GOOGLE_AD), page("v", "2", at(day=20)), form("v", "3", at(day=40), "ann@x.org")
+    )
+    assert await visits(loop) == [
+        ("v", "1", "Paid Search", ANN),
+        ("v", "2", "Direct", ANN),
+        ("v", "3", "Direct", ANN),
+    ]
+
+
+async def test_a_form_that_arrives_late_brings_what_lies_around_it(loop: Loop) -> None:
+    await loop.take(*(page("v", str(day), at(day=day)) for day in (1, 2, 4, 5)))
+    assert await owners(loop) == [None] * 4
+    await loop.take(form("v", "3", at(day=3), "ann@x.org"))
+    assert await owners(loop) == [ANN] * 5
+    await loop.take(form("v", "0", at("12:00", day=1), "ben@x.org"))
+    assert await owners(loop) == [BEN, BEN, BEN, ANN, ANN, ANN]
+
+
+async def test_three_people_on_one_laptop_are_three_leads(loop: Loop) -> None:
+    people = ["ann@x.org", "ben@x.org", "cem@x.org"]
+    await loop.take(
+        page("laptop", "before", at("08:55"), GOOGLE_AD),
+        *(form("laptop", mail, at(f"09:0{minute}"), mail) for minute, mail in enumerate(people)),
+        page("laptop", "after", at(day=2)),
+    )
+    assert await leads(loop) == {frozenset({ANN}), frozenset({BEN}), frozenset({CEM})}
+    assert await visits(loop) == [
+        ("laptop", "before", "Paid Search", ANN),
+        ("laptop", "ben@x.org", "Direct", BEN),
+        ("laptop", "cem@x.org", "Direct", CEM),
+        ("laptop", "after", "Direct", CEM),
+    ]
+
+
+async def test_a_login_on_two_devices_makes_one_lead(loop: Loop) -> None:
+    await loop.take(
+        page("laptop", "l1", at(day=1)),
+        identify("laptop", "l2", at("00:01", day=1), user_id="42"),
+        page("phone", "p1", at(day=2)),
+        form("phone", "p2", at("00:01", day=2), "ann@x.org"),
+    )
+    assert await leads(loop) == {frozenset({"user:42"}), frozenset({ANN})}
+    await loop.take(identify("phone", "p3", at("00:02", day=2), user_id="42", email="ann@x.org"))
+    assert await leads(loop) == {frozenset({ANN, "user:42"})}
+    assert await owners(loop) == [ANN, ANN]
+
+
+async def test_visits_cut_for_two_people_join_when_the_two_turn_out_to_be_one(loop: Loop) -> None:
+    await loop.take(
+        page("v", "1", at("09:00"), GOOGLE_AD),
+        form("v", "2", at("09:01"), "ann@x.org"),
+        form("v", "3", at("09:02"), "ann@home.org"),
+    )
+    assert await visits(loop) == [("v", "1", "Paid Search", ANN), ("v", "3", "Direct", "email:ann@home.org")]
+    await loop.take(contact("c1", at(), "9", "ann@x.org"), contact("c2", at(), "9", "ann@home.org"))
+    assert await visits(loop) == [("v", "1", "Paid Search", "crm:webhook:9")]
+
+
+async def test_the_sixth_address_on_a_login_parts_those_whom_it_had_joined(loop: Loop) -> None:
+    office = [form(f"desk{n}", f"f{n}", at(day=n), f"{n}@x.org", user_id="office") for n in range(1, 7)]
+    await loop.take(
+        page("desk1", "login", at(day=9)), identify("tablet", "t", at(day=9), user_id="office"), *office[:5]
+    )
+    assert len(await leads(loop)) == 1
+    assert await owners(loop) == ["email:1@x.org"] * 7
+    await loop.take(office[5])
+    assert len(await leads(loop)) == 7
+    assert [(visitor, owner) for visitor, _, _, owner in await visits(loop)] == [
+        ("desk1", "email:1@x.org"),
+        *((f"desk{n}", f"email:{n}@x.org") for n in range(1, 7)),
+        ("tablet", None),
+    ]
+
+
+async def test_a_lead_without_a_cookie_has_no_visits(loop: Loop) -> None:
+    await loop.take(form(None, "f", at(), "ann@x.org"))
+    assert (await leads(loop), await visits(loop)) == ({frozenset({ANN})}, [])
+
+
+@pytest.mark.parametrize("nobody", ["null", "undefined", "[object Object]", "0", "anonymous", "'guest'"])
+async def test_a_broken_tag_does_not_join_its_visitors(loop: Loop, nobody: str) -> None:
+    await loop.take(*(form(f"v{n}", f"f{n}", at(day=n), f"{n}@x.org", user_id=nobody) for n in (1, 2, 3)))
+    assert len(await leads(loop)) == 3
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        pytest.param(
+            [
+                page("D1", "1", at("09:00")),
+                page("D1", "2", at("09:01")),
+                identify("D1", "3", at("09:02"), user_id="U1"),
+            ],
+            [("D1", "user:U1")],
+            id="first login: the anonymous events are hers (Mixpanel, a)",
+        ),
+        pytest.param(
+            [
+                *(page("D1", "1", at("09:00")), identify("D1", "2", at("09:01"), user_id="U1")),
+                *(page("D2", "3", at(day=2)), identify("D2", "4", at("00:01", day=2), user_id="U1")),
+            ],
+            [("D1", "user:U1"), ("D2", "user:U1")],
+            id="a second device (Mixpanel, b)",
+        ),
+        pytest.param(
+            [
+                *(page("D1", "1", at("09:00")), identify("D1", "2", at("09:01"), user_id="U1")),
+                *(page("D2", "3", at("09:02")), identify("D2", "4", at("09:03"), user_id="U2")),
+            ],
+            [("D1", "user:U1"), ("D2", "user:U2")],
+            id="logged out and another user on a fresh cookie (Mixpanel, c)",
+        ),
+        pytest.param(
+            [
+                form("X", "1", at("09:00"), "ann@x.org"),
+                form("X", "2", at("09:01"), "ben@x.org"),
+                page("X", "3", at(day=2)),
+            ],
+            [("X", ANN), ("X", BEN), ("X", BEN)],
+            id="two people on one cookie, then nobody says who (Snowplow): the last one known",
+        ),
+        pytest.param(
+            [
+                identify("A", "1", at(), user_id="abc123", email="jane@x.org"),
+                identify("B", "2", at(), user_id="abc456", email="jane@x.org"),
+            ],
+            [("A", "email:jane@x.org"), ("B", "email:jane@x.org")],
+            id="one address with two user ids (Segment): one lead",
+        ),
+    ],
+)
+async def test_known_cases_of_other_systems(
+    loop: Loop, events: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    await loop.take(*events)
+    assert [(visitor, owner) for visitor, _, _, owner in await visits(loop)] == expected
+
+
+MORNING = [page("v", "1", at("09:00"), GOOGLE_AD), page("v", "2", at("09:20")), page("v", "3", at("11:00"), NEWSLETTER)]
+
+
+@pytest.mark.parametrize(
+    ("late", "starts"),
+    [
+        pytest.param(page("v", "0", at("09:10")), ["1", "3"], id="inside a visit"),
+        pytest.param(page("v", "0", at("10:00")), ["1", "0", "3"], id="between two visits"),
+        pytest.param(page("v", "0", at("10:45")), ["1", "0", "3"], id="shortly before the second"),
+        pytest.param(
+            page("v", "0", at("10:45"), NEWSLETTER), ["1", "0"], id="shortly before the second, which it takes over"
+        ),
+        pytest.param(page("v", "0", at("08:00")), ["0", "1", "3"], id="before the first visit"),
+        pytest.param(
+            page("v", "0", at("08:45"), GOOGLE_AD), ["0", "3"], id="before the first visit, which it takes over"
+        ),
+        pytest.param(page("v", "0", at("09:00"), GOOGLE_AD), ["0", "3"], id="at the same instant with a lesser id"),
+        pytest.param(page("v", "9", at("09:00"), GOOGLE_AD), ["1", "3"], id="at the same instant with a greater id"),
+        pytest.param(page("v", "0", at("12:00")), ["1", "3", "0"], id="after the last"),
+    ],
+)
+async def test_a_late_page_view_finds_its_visit(loop: Loop, late: dict[str, Any], starts: list[str]) -> None:
+    await loop.take(*MORNING)
+    assert [touch for _, touch, *_ in await visits(loop)] == ["1", "3"]
+    await loop.take(late)
+    assert [touch for _, touch, *_ in await visits(loop)] == starts
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_of_two_records_with_one_id_the_earlier_counts_and_both_speak_of_people(
+    loop: Loop, order: Sequence[int]
+) -> None:
+    records = [
+        page("v", "1", at(day=1)),
+        form("v", "2", at(day=3), "ann@x.org", user_id="42"),
+        form("v", "2", at(day=2), "ben@x.org", user_id="42"),
+    ]
+    await loop.take(*(records[place] for place in order))
+    assert await leads(loop) == {frozenset({ANN, BEN, "user:42"})}
+    rows = await loop.database.fetch("SELECT touch_id, started_at FROM visits ORDER BY started_at")
+    assert [tuple(row) for row in rows] == [("1", at(day=1)), ("2", at(day=2))]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(2))))
+async def test_of_two_bodies_at_one_instant_the_lesser_hash_counts(loop: Loop, order: Sequence[int]) -> None:
+    bodies = sorted((page("v", "1", at(), SITE + name) for name in ("shoes", "hats")), key=event_rank)
+    await loop.take(*(bodies[place] for place in order))
+    assert await loop.database.fetchval("SELECT landing_page FROM visits") == bodies[0]["url"]
+
+
+async def test_a_batch_that_comes_again_after_a_crash_changes_nothing_more(loop: Loop) -> None:
+    log = [
+        *MORNING,
+        form("v", "4", at("11:01"), "ann@x.org", user_id="42"),
+        form("w", "5", at(), "ben@x.org", user_id="42"),
+    ]
+    batch = [delivery(payload) for payload in log]
+    await store.add_facts(loop.database, facts_of(((each.event, each.body) for each in batch), ID_KEY, ()))
+    with pytest.raises(Crash):
+        await loop.handle(batch, crashes)
+    assert await visits(loop) == []
+    await loop.handle(batch)
+    await loop.handle(batch)
+    await loop.settle()
+    assert differences(await present(loop.database), present_state(log)) == []
+
+
+async def test_a_replaced_event_id_is_folded_after_a_crash_between_its_facts_and_its_visits(loop: Loop) -> None:
+    await loop.take(*MORNING)
+    moved = page("v", "3", at("09:10"), NEWSLETTER)
+    [late] = [delivery(moved)]
+    await store.add_facts(loop.database, facts_of([(late.event, late.body)], ID_KEY, ()))
+    await loop.take(page("v", "4", at("11:05")))
+    await loop.take(moved)
+    assert (
+        differences(await present(loop.database), present_state([*MORNING, moved, page("v", "4", at("11:05"))])) == []
+    )
+
+
+async def test_a_deal_connects_its_contacts_only_within_each(loop: Loop) -> None:
+    people = [{"email": "ann@x.org", "contact_id": 9}, {"email": "ben@x.org"}]
+    await loop.take(deal("7", "d", at(), provider="hubspot", contacts=people))
+    assert await leads(loop) == {frozenset({ANN, "crm:hubspot:9"}), frozenset({BEN})}
+
+
+async def test_a_lead_has_the_id_of_its_earliest_identifier_also_when_that_is_learned_late(loop: Loop) -> None:
+    earliest = "SELECT DISTINCT named.value FROM identifiers i JOIN identifiers named ON named.id = i.lead"
+    await loop.take(
+        form("v", "1", at(day=5), "ann@x.org"), identify("v", "2", at(day=6), user_id="42", email="ann@x.org")
+    )
+    assert await loop.database.fetchval(earliest) == ANN
+    await loop.take(identify("w", "3", at(day=1), user_id="42"))
+    assert await loop.database.fetchval(earliest) == "user:42"
+
+
+def facts(*payloads: dict[str, Any]) -> Facts:
+    return facts_of(((each.event, each.body) for each in map(delivery, payloads)), ID_KEY, ())
+
+
+async def settle_while(loop: Loop, one: Facts, meanwhile: Facts) -> None:
+    """Settle the leads of one batch while another consumer stores the facts of the next."""
+    async with loop.database.transaction() as connection:
+        await store.lock_graph(connection)
+        members, outsiders, pairs = await store.neighbourhood(connection, await store.unsettled(connection, one))
+        await store.add_facts(loop.database, meanwhile)
+        await store.put_placements(connection, members, place(members, outsiders, pairs), pairs)
+
+
+async def test_an_earlier_sighting_that_comes_while_leads_are_settled_is_not_forgotten(loop: Loop) -> None:
+    both = facts(form(None, "1", at(day=5), "ann@x.org", user_id="42"))
+    earlier = facts(form(None, "2", at(day=1), "ann@x.org"))
+    await store.add_facts(loop.database, both)
+    await settle_while(loop, both, earlier)
+    assert await store.unsettled(loop.database, earlier) != []
+
+
+async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(loop: Loop) -> None:
+    """It hangs on an identifier that is settled because of another one of its lead."""
+    stored = form(None, "2", at(), "ann@x.org", user_id="43")
+    await loop.take(form(None, "1", at(), "ann@x.org", user_id="42"))
+    await store.add_facts(loop.database, facts(stored))
+    await loop.take(identify("v", "3", at(), user_id="42", previous_id="41"))
+    assert await store.unsettled(loop.database, facts(stored)) != []
+    await loop.take(stored)
+    assert await leads(loop) == {frozenset({ANN, "user:41", "user:42", "user:43"})}
+
+
+async def test_visitors_and_ids_are_ordered_by_code_point(loop: Loop) -> None:
+    await loop.take(page("v", "a", at(), NEWSLETTER), page("v", "B", at(), GOOGLE_AD), page("v", "\u00e4", at()))
+    assert [(touch, channel) for _, touch, channel, _ in await visits(loop)] == [("B", "Paid Search"), ("a", "Email")]
+
+
+@pytest.mark.parametrize("year", ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"])
+async def test_the_ends_of_time_are_times_too(loop: Loop, year: str) -> None:
+    log = [*MORNING, {**form("v", "9", at(), "ann@x.org"), "occurred_at": year}]
+    await loop.take(*log)
+    await loop.take(identify("v", "10", at("09:30"), user_id="42", email="ben@x.org"))
+    assert len(await visits(loop)) == 3
