@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from schemas.instant import format_instant
+from schemas.instant import format_instant, within_time
 from schemas.person import Person
 
 EVENT_BYTES = 32 * 1024
@@ -63,7 +63,7 @@ ADMIN_ONLY = frozenset(
 def _aware(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("an instant needs its offset")
-    return instant
+    return within_time(instant)
 
 
 Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(format_instant, return_type=str)]

@@ -10,12 +10,19 @@ _RFC3339 = re.compile(
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 
+FIRST = datetime.min.replace(tzinfo=UTC) + timedelta.resolution
+LAST = datetime.max.replace(tzinfo=UTC) - timedelta.resolution
+"""The ends of time, a microsecond short of Python's: asyncpg takes those for Postgres' infinities.
+
+They do occur: the zero time of Go and .NET is the first instant of year 1, .NET's greatest the last of 9999.
+"""
+
 
 def parse_instant(text: str) -> datetime:
     """The instant that an RFC 3339 date-time names, in UTC; digits finer than a microsecond are cut off.
 
-    A leap second is the last microsecond before it. Raises ValueError for anything else, and for instants outside of
-    the years 1 to 9999 in UTC.
+    A leap second is the last microsecond before it, and the ends of time are a microsecond off, see `FIRST`. Raises
+    ValueError for anything else, and for instants outside of the years 1 to 9999 in UTC.
     """
     match = _RFC3339.match(text)
     if match is None:
@@ -33,7 +40,12 @@ def parse_instant(text: str) -> datetime:
             instant = instant - offset if sign == "+" else instant + offset
         except OverflowError as error:
             raise ValueError("outside of the years 1 to 9999 in UTC") from error
-    return instant
+    return within_time(instant)
+
+
+def within_time(instant: datetime) -> datetime:
+    """The instant, or the end of time that it is at or beyond."""
+    return min(max(instant, FIRST), LAST)
 
 
 def format_instant(instant: datetime) -> str:
