@@ -30,7 +30,8 @@ FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) US
 ORDER BY d.provider, d.deal_id FOR UPDATE OF d;
 
 -- name: put_newest_versions
--- Each deal as its newest version that counts has it.
+-- Each deal as its newest version that counts has it. One whose only record yielded its event id to another deal's was
+-- never there; its row stays, without a state, because others may be waiting to lock it.
 WITH newest AS (
     SELECT DISTINCT ON (e.provider, e.deal_id) e.*
     FROM deal_events e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
@@ -40,19 +41,12 @@ WITH newest AS (
     ORDER BY e.provider, e.deal_id, e.updated_at DESC, e.event_id DESC
 )
 UPDATE deals d SET stage = n.stage, amount = n.amount, currency = n.currency, created_at = n.created_at,
-    closed_at = n.closed_at, owner = n.owner, contacts = n.contacts, updated_at = n.updated_at
-FROM newest n WHERE d.provider = n.provider AND d.deal_id = n.deal_id;
-
--- name: remove_deals_without_version
--- A deal whose only record yielded its event id to another deal's record was never there.
-DELETE FROM deals d USING unnest($1::text[], $2::text[]) AS batch (provider, deal_id)
-WHERE d.provider = batch.provider AND d.deal_id = batch.deal_id AND NOT EXISTS (
-    SELECT FROM deal_events e WHERE e.provider = d.provider AND e.deal_id = d.deal_id AND NOT EXISTS (
-        SELECT FROM deal_events w WHERE w.provider = e.provider AND w.event_id = e.event_id
-            AND (w.occurred_at, w.rank) < (e.occurred_at, e.rank)));
+    closed_at = n.closed_at, owner = n.owner, contacts = coalesce(n.contacts, '{}'), updated_at = n.updated_at
+FROM unnest($1::text[], $2::text[]) AS batch (provider, deal_id) LEFT JOIN newest n USING (provider, deal_id)
+WHERE d.provider = batch.provider AND d.deal_id = batch.deal_id;
 
 -- name: deals_by_id
--- The deals as they stand; without those whose first version is stored and not yet read.
+-- The deals as they stand; without those that have no version that counts, or none that was read.
 SELECT d.provider, d.deal_id, d.stage, d.amount, d.currency, d.created_at, d.closed_at, d.owner
 FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 WHERE d.stage IS NOT NULL;

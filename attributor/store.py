@@ -72,7 +72,6 @@ async def put_newest_versions(connection: Connection, deals: Sequence[DealKey]) 
     """Lock these deals and bring them in line with their versions."""
     await lock_deals(connection, deals)
     await connection.execute(QUERIES.put_newest_versions, *_columns(deals))
-    await connection.execute(QUERIES.remove_deals_without_version, *_columns(deals))
 
 
 async def deal_states(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, DealState]:
