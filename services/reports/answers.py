@@ -77,9 +77,11 @@ class Revenue(Answer):
 class Deal(Answer):
     """A deal as its newest version has it."""
 
-    deal_id: str
+    id: str
     """`provider:deal_id`, the address that is always unique."""
     provider: str
+    deal_id: str
+    """The provider's own."""
     stage: str
     amount: str | None
     currency: str | None
@@ -130,6 +132,8 @@ class Credit(Answer):
 class DealCredits(Answer):
     """Who earned a deal, in the order of its journey; nobody while it is not won."""
 
+    id: str
+    provider: str
     deal_id: str
     model: str
     stage: str

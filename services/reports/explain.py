@@ -30,7 +30,7 @@ async def explain(database: Database, settings: Settings, address: str) -> str:
 
 def explanation(deal: DealDetail, credits_by_model: Sequence[DealCredits], rules: Rules) -> str:
     """The page. All models have the same touches, in the same order."""
-    lines = [f"Deal {deal.deal_id} is {deal.stage}" + (f", {deal.amount} {deal.currency}" if deal.amount else "")]
+    lines = [f"Deal {deal.id} is {deal.stage}" + (f", {deal.amount} {deal.currency}" if deal.amount else "")]
     dates = (("created", deal.created_at), ("closed", deal.closed_at), ("version of", deal.updated_at))
     lines.append(", ".join(f"{name} {at:%Y-%m-%d %H:%M} UTC" for name, at in dates if at))
     lines.append(f"Contacts: {', '.join(deal.contacts) or 'none'}; they are {len(deal.leads)} lead(s) that we know")

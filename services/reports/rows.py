@@ -81,9 +81,19 @@ def deal_detail_of(row: Row) -> DealDetail:
 
 
 def _deal_fields(row: Row) -> dict[str, Any]:
-    plain = ("provider", "stage", "currency", "created_at", "closed_at", "owner", "first_channel", "last_channel")
+    plain = (
+        "provider",
+        "deal_id",
+        "stage",
+        "currency",
+        "created_at",
+        "closed_at",
+        "owner",
+        "first_channel",
+        "last_channel",
+    )
     return {name: row[name] for name in (*plain, "touches")} | {
-        "deal_id": deal_address(row),
+        "id": deal_address(row),
         "amount": amount_text(row["amount"], row["currency"]),
     }
 
@@ -112,7 +122,9 @@ def credits_of(deal: Row, model: str, entry: Row | None) -> DealCredits:
     """The credits of `entry`, the ledger's row; without one the deal was not won, and nobody has any."""
     money = deal if entry is None else entry
     return DealCredits(
-        deal_id=deal_address(deal),
+        id=deal_address(deal),
+        provider=deal["provider"],
+        deal_id=deal["deal_id"],
         model=model,
         stage=deal["stage"],
         amount=amount_text(money["amount"], money["currency"]),

@@ -232,7 +232,7 @@ async def test_credits_of_a_deal_come_in_the_order_of_its_journey_and_sum_to_its
     await put_all(database, Deal("D-1", 10_001, visits=(FIRST, SECOND)))
     answer = await get(client, "deals/D-1/credits", model="last_touch")
     assert {name: answer[name] for name in ("deal_id", "model", "stage", "amount", "currency")} == {
-        "deal_id": "webhook:D-1", "model": "last_touch", "stage": "won", "amount": "100.01", "currency": "EUR",
+        "deal_id": "D-1", "model": "last_touch", "stage": "won", "amount": "100.01", "currency": "EUR",
     }  # fmt: skip
     first, second = answer["credits"]
     assert first == {
@@ -266,7 +266,7 @@ async def test_a_deal_is_found_by_its_bare_id_and_by_its_provider_and_id(client,
         await put_all(database, Deal(deal_id, provider="hubspot"))
         for address in (deal_id, f"hubspot:{deal_id}"):
             for path in (f"deals/{quote(address, safe='')}", f"deals/{quote(address, safe='')}/credits"):
-                assert (await get(client, path))["deal_id"] == f"hubspot:{deal_id}"
+                assert (await get(client, path))["id"] == f"hubspot:{deal_id}"
 
 
 async def test_a_bare_id_that_two_providers_use_is_ambiguous(client, database):
@@ -308,7 +308,7 @@ async def test_deals_are_listed_newest_first_and_open_ones_last(client, database
     )  # fmt: skip
 
     async def ids(**query):
-        return [deal["deal_id"] for deal in (await get(client, "deals", **query))["deals"]]
+        return [deal["id"] for deal in (await get(client, "deals", **query))["deals"]]
 
     assert await ids() == ["webhook:newer", "webhook:lost", "webhook:older", "webhook:expected"]
     assert await ids(stage="won", limit="1") == ["webhook:newer"]
@@ -335,7 +335,7 @@ async def test_a_journey_has_the_touches_of_all_identifiers_in_order_and_the_dea
     await put_all(database, later, FIRST, THIRD, Deal("D-1", contacts=("user:1",), visits=(FIRST, later)), Deal("D-2"))
     journey = await get(client, f"leads/{lead}/journey")
     assert [touch["channel"] for touch in journey["touches"]] == ["Paid Search", "Email"]
-    assert [(deal["deal_id"], deal["stage"]) for deal in journey["deals"]] == [("webhook:D-1", "won")]
+    assert [(deal["id"], deal["stage"]) for deal in journey["deals"]] == [("webhook:D-1", "won")]
 
 
 REFUSED = [
