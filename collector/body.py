@@ -5,9 +5,8 @@ uvicorn has no timeout for a body that stops half-way and no limit for its lengt
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Self
 
 from collector.refusal import Reason, RefusedError
 
@@ -39,33 +38,34 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self._free = limit
 
-    @contextmanager
-    def request(self) -> Iterator["Share"]:
-        """The share of one request, given back when it ends. Raises RefusedError(overloaded)."""
-        share = Share(self)
-        share.take(REQUEST_BYTES)
-        try:
-            yield share
-        finally:
-            self._free += share.taken
-
     def take(self, count: int) -> None:
+        """Raises RefusedError(overloaded) when there is no room for `count` more bytes."""
         if count > self._free:
             raise RefusedError(Reason.overloaded)
         self._free -= count
 
+    def give_back(self, count: int) -> None:
+        self._free += count
+
 
 class Share:
-    """What one request holds of the budget."""
+    """What one request holds of the budget, from its beginning to its end; to be entered once."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self.taken = 0
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        self.take(REQUEST_BYTES)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.give_back(self._taken)
 
     def take(self, count: int) -> None:
         """Raises RefusedError(overloaded) when the budget has no room for `count` more bytes."""
         self._budget.take(count)
-        self.taken += count
+        self._taken += count
 
 
 async def read_body(headers: dict[bytes, bytes], receive: Receive, share: Share) -> bytes:

@@ -83,7 +83,7 @@ class Ingest:
     async def _take(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, judge: Judge) -> Taken:
         if scope["method"] != "POST":
             raise RefusedError(Reason.method_not_allowed)
-        with self._budget.request() as share:
+        with Share(self._budget) as share:
             taken = judge(await read_body(headers, receive, share), headers, share)
             try:
                 for topic, records in taken.records.items():

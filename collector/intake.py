@@ -26,6 +26,8 @@ class Envelope(NamedTuple):
     """A body, opened: its events and what it says of them all."""
 
     items: list[Any]
+    text_is_sound: bool
+    """See `strict_json.Parsed`."""
     write_key: object
     sent_at: object
     may_hold_large: bool
@@ -59,7 +61,7 @@ class Taken:
 
 def open_body(body: bytes) -> Envelope:
     """An event, an array of events, or an object with a `batch` of them. Raises RefusedError for the whole body."""
-    value = parse(body)
+    value, text_is_sound = parse(body)
     write_key = sent_at = None
     items = value if isinstance(value, list) else [value]
     if isinstance(value, dict):
@@ -71,7 +73,7 @@ def open_body(body: bytes) -> Envelope:
         raise RefusedError(Reason.batch_empty)
     if len(items) > BATCH_EVENTS:
         raise RefusedError(Reason.batch_too_long)
-    return Envelope(items, write_key, sent_at, len(body) * _LONGEST_GROWTH > EVENT_BYTES)
+    return Envelope(items, text_is_sound, write_key, sent_at, len(body) * _LONGEST_GROWTH > EVENT_BYTES)
 
 
 def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str] | None) -> Taken:
@@ -86,7 +88,7 @@ def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str]
     taken = Taken(new_visitor=new_visitor)
     for index, item in enumerate(envelope.items):
         try:
-            _check_item(item, may_be_large=envelope.may_hold_large)
+            _check_item(item, envelope)
             event = stamp(item, request, batch)
             record = (_key(event), encode(event))
         except RefusedError as refused:
@@ -100,11 +102,11 @@ def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str]
     return taken
 
 
-def _check_item(item: Any, *, may_be_large: bool) -> None:
+def _check_item(item: Any, envelope: Envelope) -> None:
     if not isinstance(item, dict):
         raise RefusedError(Reason.not_an_object)
-    check(item)
-    if may_be_large and len(orjson.dumps(item)) > EVENT_BYTES:
+    check(item, text_is_sound=envelope.text_is_sound)
+    if envelope.may_hold_large and len(orjson.dumps(item)) > EVENT_BYTES:
         raise RefusedError(Reason.event_too_large)
 
 

@@ -6,7 +6,6 @@ What stands in the stamped event is what every consumer and every replay goes by
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final, NamedTuple
@@ -35,8 +34,7 @@ _AS_GIVEN = frozenset({EventType.deal, EventType.contact, EventType.unlink, Even
 """Types whose time is a statement of the sender's books, not of his clock: neither corrected nor clamped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the stamp needs to know of the request that an event came in."""
 
     sender: Sender

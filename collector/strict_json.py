@@ -6,7 +6,7 @@ beyond 2^53, a nesting beyond 16) is found event by event, so that its neighbour
 
 import json
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,18 +19,26 @@ UNSAFE: Final = 2**53
 """From here on JSON numbers are no longer exact in IEEE doubles, see RFC 8259, section 6."""
 
 
-def parse(body: bytes) -> Any:
+class Parsed(NamedTuple):
+    """A JSON text, read."""
+
+    value: Any
+    text_is_sound: bool
+    """Whether every string in it is known to be well formed and without U+0000."""
+
+
+def parse(body: bytes) -> Parsed:
     """The value of a JSON text in UTF-8. Raises RefusedError for what is none.
 
     orjson is fast and strict, and refuses the whole text for one bad value. The standard library then reads what is
     JSON but for such values, which `check` finds and names.
     """
     try:
-        return orjson.loads(body)
+        return Parsed(orjson.loads(body), text_is_sound=b"\\u0000" not in body)
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(body.decode(), parse_int=_integer)
+        return Parsed(json.loads(body.decode(), parse_int=_integer), text_is_sound=False)
     except UnicodeDecodeError as error:
         raise RefusedError(Reason.invalid_utf8, f"byte {error.start} of the body is not UTF-8") from error
     except RecursionError as error:
@@ -39,10 +47,10 @@ def parse(body: bytes) -> Any:
         raise RefusedError(Reason.invalid_json, f"the body is no JSON: {error}") from error
 
 
-def check(value: Any) -> None:
-    """Raise RefusedError when something in this value cannot be kept; the detail names the place."""
+def check(value: dict[str, Any], *, text_is_sound: bool) -> None:
+    """Raise RefusedError when something in this object cannot be kept; the detail names the place."""
     try:
-        _walk(value, DEPTH)
+        _walk(value, DEPTH, text_is_sound=text_is_sound)
     except _UnsoundError as error:
         place = ".".join(reversed(error.path)).encode(errors="replace").decode()[:200]
         raise RefusedError(error.reason, f"{place}: {error.reason.hint}" if place else "") from None
@@ -57,25 +65,26 @@ class _UnsoundError(Exception):
         self.path: list[str] = []
 
 
-def _walk(value: Any, depth: int) -> None:
-    """Every event passes here, so the likely kinds stand first and nothing is built for sound values."""
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, dict | list):
-        if depth == 0:
-            raise _UnsoundError(Reason.too_deep)
-        place: str | int = ""
-        try:
-            for place, item in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(place, str):
-                    _check_text(place)
-                _walk(item, depth - 1)
-        except _UnsoundError as error:
-            error.path.append(str(place))
-            raise
-    elif isinstance(value, int | float) and not -UNSAFE < value < UNSAFE:
-        exact = isinstance(value, int) or math.isfinite(value)
-        raise _UnsoundError(Reason.number_too_large if exact else Reason.not_finite)
+def _walk(holder: dict[str, Any] | list[Any], depth: int, *, text_is_sound: bool) -> None:
+    """Every event passes here: nothing is built for sound values, and sound text is not looked at."""
+    if depth == 0:
+        raise _UnsoundError(Reason.too_deep)
+    place: str | int = ""
+    try:
+        for place, item in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if not text_is_sound and isinstance(place, str):
+                _check_text(place)
+            if isinstance(item, str):
+                if not text_is_sound:
+                    _check_text(item)
+            elif isinstance(item, dict | list):
+                _walk(item, depth - 1, text_is_sound=text_is_sound)
+            elif isinstance(item, int | float) and not -UNSAFE < item < UNSAFE:
+                exact = isinstance(item, int) or math.isfinite(item)
+                raise _UnsoundError(Reason.number_too_large if exact else Reason.not_finite)  # noqa: TRY301 - adds its place
+    except _UnsoundError as error:
+        error.path.append(str(place))
+        raise
 
 
 def _check_text(text: str) -> None:

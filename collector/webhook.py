@@ -29,7 +29,7 @@ def open_webhook(body: bytes, webhook_id: str) -> Envelope:
 
     The webhook's own time stands in for a deal's that says none, so that a second delivery is the same version.
     """
-    value = parse(body)
+    value, text_is_sound = parse(body)
     if not isinstance(value, dict):
         raise RefusedError(Reason.invalid_json, 'the body is {"type": "deal.updated", "timestamp", "data": {deal}}')
     if value.get("type") != DEAL_UPDATED:
@@ -38,4 +38,5 @@ def open_webhook(body: bytes, webhook_id: str) -> Envelope:
     if not isinstance(data, dict):
         raise RefusedError(Reason.not_an_object, "data: is not the deal")
     event: dict[str, Any] = {"occurred_at": value.get("timestamp")} | data
-    return Envelope([event | {"type": "deal", "event_id": webhook_id}], None, None, may_hold_large=True)
+    event |= {"type": "deal", "event_id": webhook_id}
+    return Envelope([event], text_is_sound, write_key=None, sent_at=None, may_hold_large=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector import body as body_module
-from collector.body import BODY_BYTES, DISCARDED_BYTES, REQUEST_BYTES, Budget, GoneError, read_body, unpack
+from collector.body import BODY_BYTES, DISCARDED_BYTES, REQUEST_BYTES, Budget, GoneError, Share, read_body, unpack
 from collector.refusal import RefusedError
 
 PLENTY = 100 * BODY_BYTES
@@ -34,7 +34,7 @@ async def read(*chunks: bytes, length: int | None = None, limit: int = PLENTY, h
     """The body, or the code of the refusal."""
     headers = {} if length is None else {b"content-length": b"%d" % length}
     try:
-        with Budget(limit).request() as share:
+        with Share(Budget(limit)) as share:
             return await read_body(headers, receiving(*chunks, hung_up=hung_up), share)
     except RefusedError as refused:
         return refused.reason.name
@@ -43,7 +43,7 @@ async def read(*chunks: bytes, length: int | None = None, limit: int = PLENTY, h
 def unpacked(body: bytes, encoding: bytes | None, limit: int = PLENTY) -> bytes | str:
     headers = {} if encoding is None else {b"content-encoding": encoding}
     try:
-        with Budget(limit).request() as share:
+        with Share(Budget(limit)) as share:
             return unpack(body, headers, share)
     except RefusedError as refused:
         return refused.reason.name
@@ -72,7 +72,7 @@ async def test_a_body_without_an_end_is_given_up():
         pieces += 1
         return {"type": "http.request", "body": b"a" * 65536, "more_body": True}
 
-    with Budget(PLENTY).request() as share, pytest.raises(RefusedError) as caught:
+    with Share(Budget(PLENTY)) as share, pytest.raises(RefusedError) as caught:
         await read_body({}, receive, share)
     assert caught.value.reason.name == "body_too_large"
     assert pieces * 65536 <= DISCARDED_BYTES + 2 * BODY_BYTES
@@ -80,7 +80,7 @@ async def test_a_body_without_an_end_is_given_up():
 
 async def test_a_body_that_stops_half_way_is_given_up_at_the_deadline(monkeypatch):
     monkeypatch.setattr(body_module, "DEADLINE_SECONDS", 0.01)
-    with Budget(PLENTY).request() as share, pytest.raises(RefusedError) as caught:
+    with Share(Budget(PLENTY)) as share, pytest.raises(RefusedError) as caught:
         await read_body({}, asyncio.Event().wait, share)
     assert caught.value.reason.name == "body_timeout"
 
@@ -92,13 +92,13 @@ async def test_a_sender_that_hangs_up_is_not_answered():
 
 async def test_more_than_the_budget_is_refused_and_what_was_held_is_given_back():
     budget = Budget(REQUEST_BYTES + 10)
-    with budget.request() as share:
+    with Share(budget) as share:
         assert await read_body({}, receiving(b"0123456789"), share) == b"0123456789"
-        with pytest.raises(RefusedError), budget.request():
+        with pytest.raises(RefusedError), Share(budget):
             pass
         with pytest.raises(RefusedError):
             share.take(1)
-    with budget.request() as share:
+    with Share(budget) as share:
         share.take(10)
 
 
