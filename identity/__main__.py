@@ -13,7 +13,7 @@ async def serve(service: Service) -> None:
     """Consume until the service is asked to stop."""
     settings = service.settings
     dsn = settings.database_url.get_secret_value()
-    async with connect(dsn, application=GROUP) as database, open_log(settings) as log:
+    async with connect(dsn, application=GROUP, size=2) as database, open_log(settings) as log:
         rules = await adopt_rules(database, settings)
         resolver = Resolver(database, settings.id_key.get_secret_value(), rules.own_domains)
         await consume(log, database, group=GROUP, topics=TOPICS, handler=resolver, service=service)

@@ -7,7 +7,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):
     """A signal asked us to end."""
 
 

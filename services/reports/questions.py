@@ -28,7 +28,7 @@ STAGES = ("open", "won", "lost")
 LARGEST_LIST = 1000
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of ours
+class Refusal(Exception):
     """A request that gets no answer. `code` is stable and for programs, the message tells a person what to do."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

@@ -44,7 +44,7 @@ Fence = Callable[[Connection], Awaitable[None]]
 """Moves the positions past the batch, in the transaction of the connection. Raises Fenced."""
 
 
-class Fenced(Exception):  # noqa: N818 - what happened; nobody made an error
+class Fenced(Exception):
     """Another consumer has moved on from where this batch began: roll back and leave the batch."""
 
 

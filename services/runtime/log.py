@@ -16,7 +16,7 @@ class Record(NamedTuple):
     value: bytes
 
 
-class Unavailable(Exception):  # noqa: N818 - a state of things, not an error of somebody
+class Unavailable(Exception):
     """The log did not make the records durable in time. Whether it stored them is unknown; the message says why."""
 
 

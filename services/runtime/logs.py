@@ -22,6 +22,7 @@ def start_logging(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # it repeats, with stacks, the outages that we tell of
 
 
 class JsonLines(logging.Formatter):

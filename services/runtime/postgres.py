@@ -28,6 +28,8 @@ else:
 
 ACQUIRE_SECONDS = 10
 LOCK_SECONDS = 20
+IDLE_SECONDS = 30
+"""A burst's connections are given back after this: each costs the server some megabytes."""
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -129,6 +131,7 @@ async def _wait_for_pool(
                 dsn,
                 min_size=1,
                 max_size=size,
+                max_inactive_connection_lifetime=IDLE_SECONDS,
                 timeout=ACQUIRE_SECONDS,
                 command_timeout=statement_seconds + 5,  # the server's own timeout comes first; this is for a silent one
                 server_settings=session,
