@@ -36,7 +36,7 @@ async def serve(service: Service) -> None:
     listener = listen(settings.host, settings.reports_port)
     dsn = settings.database_url.get_secret_value()
     async with (
-        connect(dsn, application=service.name, read_only=True, statement_seconds=STATEMENT_SECONDS) as database,
+        connect(dsn, application=service.name, size=3, read_only=True, statement_seconds=STATEMENT_SECONDS) as database,
         open_log(settings) as log,
     ):
         store = Store(database, rules_of(settings))

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 @asynccontextmanager
 async def open_embedded_log(dsn: str, append_seconds: float = APPEND_SECONDS_AT_MOST) -> AsyncIterator["EmbeddedLog"]:
     """The log in the Postgres of `dsn`; waits while that is away. Raises StartError when it has no log yet."""
-    async with connect(dsn, application="log", size=3, statement_seconds=append_seconds) as database:
+    async with connect(dsn, application="log", size=2, statement_seconds=append_seconds) as database:
         try:
             log_id = await database.fetchval(queries.log_id)
             topics = {row["topic"]: row["partitions"] for row in await database.fetch(queries.partitions)}
