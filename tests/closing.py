@@ -22,8 +22,13 @@ from services.runtime.postgres import Connection, Database, PostgresError, is_co
 from tests.builders import ID_KEY, delivery
 from tests.reference import Rows
 
+TABLES = (
+    *("identifiers", "pairs", "visitors", "hits", "carriers", "visits", "notes"),
+    *("deal_events", "deals", "entries", "credits"),
+)
 
-class Crash(Exception):  # noqa: N818 - it happens
+
+class Crash(Exception):
     """The process dies here."""
 
 
@@ -41,8 +46,13 @@ class Loop:
 
     def __init__(self, database: Database, lookback: timedelta = timedelta(days=90)) -> None:
         self.database = database
+        self.zone = ZoneInfo("UTC")
         self.identity = Resolver(database, ID_KEY, ())
-        self.attributor = Crediting(database, ID_KEY, ZoneInfo("UTC"), lookback)
+        self.attributor = Crediting(database, ID_KEY, self.zone, lookback)
+
+    async def empty(self) -> None:
+        """As if nothing had ever been logged."""
+        await self.database.execute(f"TRUNCATE {', '.join(TABLES)}")
 
     async def take(self, *payloads: dict[str, Any]) -> None:
         """Hand both consumers these events, each in a batch of its own, and work off all notes."""
@@ -57,8 +67,17 @@ class Loop:
 
     async def settle(self) -> None:
         """Work off notes until nobody has any."""
-        while await self.identity.work_notes() or await self.attributor.work_notes():
+        while await self.work_notes(self.identity) or await self.work_notes(self.attributor):
             pass
+
+    async def work_notes(self, consumer: Resolver | Crediting) -> bool:
+        """Work off some notes; a clash with another consumer is tried again, as consumers do."""
+        try:
+            return await consumer.work_notes()
+        except PostgresError as error:
+            if not is_conflict(error):
+                raise
+            return True
 
 
 async def present(database: Database) -> Rows:
@@ -125,12 +144,12 @@ async def _read(loop: Loop, step: Step, log: Sequence[Delivery], random: Random)
         batch = log[place:][: random.randint(1, 15)]
         try:
             handled = await step(loop, batch, random)
-            for _ in range(random.choice([0, 0, 1, 3])):
-                await random.choice([loop.identity, loop.attributor]).work_notes()
         except PostgresError as error:
             if not is_conflict(error):
                 raise
             handled = False
+        for _ in range(random.choice([0, 0, 1, 3])):
+            await loop.work_notes(random.choice([loop.identity, loop.attributor]))
         place += len(batch) if handled else 0
         yield handled
 
@@ -156,9 +175,7 @@ async def _attributor_step(loop: Loop, batch: Sequence[Delivery], random: Random
     fate = random.choice(["handled", "handled", "facts alone", "rolled back"])
     if fate == "facts alone":
         facts = [
-            fact_of(each.event, each.body, ID_KEY, ZoneInfo("UTC"))
-            for each in deals
-            if isinstance(each.event, DealEvent)
+            fact_of(each.event, each.body, ID_KEY, loop.zone) for each in deals if isinstance(each.event, DealEvent)
         ]
         if facts:
             await attributor_store.add_deal_events(loop.database, facts)

@@ -161,7 +161,7 @@ def credit_rows(
         for visit in visits
         if visit["owner"] in leads
         for row in [visit_row(visit)]
-        if row[11] is not None and begun - lookback <= row[1] <= deal.closed_at
+        if row[11] is not None and row[1] <= deal.closed_at and begun - row[1] <= lookback
     ]
     touches.sort(key=lambda row: (row[1], row[2], row[0]))
     columns = [[row[at] for row in touches] for at in (0, 2, 1, 5, 6, 7, 8, 9, 10, 11, 12)] if touches else UNATTRIBUTED

@@ -10,7 +10,6 @@ from identity import store
 from identity.components import place
 from identity.facts import Facts, facts_of
 from schemas.canonical import event_rank
-from services.runtime.postgres import Database
 from tests.builders import (
     GOOGLE_AD,
     ID_KEY,
@@ -35,11 +34,6 @@ ORDER BY visitor_id, started_at, touch_id
 LEADS = "SELECT array_agg(value ORDER BY value) FROM identifiers GROUP BY lead"
 
 ANN, BEN, CEM = "email:ann@x.org", "email:ben@x.org", "email:cem@x.org"
-
-
-@pytest.fixture
-def loop(database: Database) -> Loop:
-    return Loop(database)
 
 
 async def leads(loop: Loop) -> set[frozenset[str]]:
