@@ -58,12 +58,14 @@ def shared_among(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set
 def place(
     members: Mapping[UUID, Identifier], outsiders: Mapping[UUID, Identifier], pairs: set[Pair]
 ) -> dict[UUID, Placement]:
-    """The lead of every member, where `pairs` are all pairs that have a member in them.
+    """The lead of every member, where `pairs` are all pairs that a member has.
 
     Outsiders are the other ends of pairs that lead out of the members; they are known to stay apart, and count only as
-    partners. A lead is named by its component's earliest identifier (by first sight, then value).
+    partners. What is shared stays so, because pairs only grow in number; so the pairs of such a member, which may be
+    those of a whole history, need not be given. A lead is named by its component's earliest identifier (by first sight,
+    then value).
     """
-    shared = shared_among({**outsiders, **members}, pairs)
+    shared = shared_among({**outsiders, **members}, pairs) | {each for each, member in members.items() if member.shared}
     parent = {identifier: identifier for identifier in members}
 
     def root(identifier: UUID) -> UUID:

@@ -58,10 +58,13 @@ SELECT id, value, first_at, lead, shared FROM identifiers
 WHERE lead IN (SELECT i.lead FROM identifiers i JOIN near USING (id));
 
 -- name: pairs_around
--- All pairs of these identifiers, with what is known of both ends.
-SELECT p.a, p.b FROM pairs p WHERE p.a = ANY ($1::uuid[])
+-- All pairs of these identifiers, and those among the changed ones. The identifiers are none that are shared: a login of
+-- thousands has thousands of pairs, and none of them connects anybody.
+SELECT a, b FROM pairs WHERE a = ANY ($1::uuid[])
 UNION
-SELECT p.a, p.b FROM pairs p WHERE p.b = ANY ($1::uuid[]);
+SELECT a, b FROM pairs WHERE b = ANY ($1::uuid[])
+UNION
+SELECT a, b FROM pairs WHERE a = ANY ($2::uuid[]) AND b = ANY ($2::uuid[]);
 
 -- name: identifiers_by_id
 -- What is known of these identifiers.

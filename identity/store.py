@@ -82,7 +82,8 @@ async def neighbourhood(
 ) -> tuple[dict[UUID, Identifier], dict[UUID, Identifier], set[Pair]]:
     """What `components.place` needs: the members concerned, the outsiders they are paired with, and the pairs."""
     members = _identifiers(await connection.fetch(QUERIES.component_members, changed))
-    pairs = {(row["a"], row["b"]) for row in await connection.fetch(QUERIES.pairs_around, list(members))}
+    open_members = [each for each, member in members.items() if not member.shared]
+    pairs = {(row["a"], row["b"]) for row in await connection.fetch(QUERIES.pairs_around, open_members, changed)}
     ends = {end for pair in pairs for end in pair}
     outsiders = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(ends - members.keys())))
     return members, outsiders, pairs
@@ -99,7 +100,9 @@ async def put_placements(
     That is the members' first sights as they were read, and the pairs among the members. A pair that leads out of them
     was left out: it may be one that another batch has stored and not settled yet.
     """
-    rows = sorted((each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items())
+    rows = sorted(
+        (each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items()
+    )
     await connection.execute(QUERIES.place_identifiers, *_columns(rows))
     if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
         await connection.execute(QUERIES.settle_pairs, *_columns(inside))

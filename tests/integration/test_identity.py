@@ -129,6 +129,16 @@ async def test_the_sixth_address_on_a_login_parts_those_whom_it_had_joined(loop:
     ]
 
 
+async def test_a_login_of_thousands_costs_each_of_them_no_more_than_one_of_ten(loop: Loop) -> None:
+    """Counted in pairs that are looked at while the leads are locked."""
+    await loop.handle([delivery(form(None, f"{n}", at(), f"{n}@x.org", user_id="web")) for n in range(2_000)])
+    late = facts(form(None, "late", at(), "late@x.org", user_id="web"))
+    await store.add_facts(loop.database, late)
+    async with loop.database.transaction() as connection:
+        members, outsiders, pairs = await store.neighbourhood(connection, await store.unsettled(connection, late))
+    assert (len(members), len(outsiders), len(pairs)) == (2, 0, 1)
+
+
 async def test_a_lead_without_a_cookie_has_no_visits(loop: Loop) -> None:
     await loop.take(form(None, "f", at(), "ann@x.org"))
     assert (await leads(loop), await visits(loop)) == ({frozenset({ANN})}, [])
@@ -220,6 +230,17 @@ async def test_a_late_page_view_finds_its_visit(loop: Loop, late: dict[str, Any]
     assert [touch for _, touch, *_ in await visits(loop)] == ["1", "3"]
     await loop.take(late)
     assert [touch for _, touch, *_ in await visits(loop)] == starts
+
+
+async def test_a_late_page_view_can_change_how_the_next_visit_began(loop: Loop) -> None:
+    """Without it Ben came after a pause, by the ad; with it he took over Ann's visit."""
+    await loop.take(
+        identify("v", "1", at("09:00"), email="ann@x.org", url=GOOGLE_AD),
+        identify("v", "2", at("10:00"), email="ben@x.org", url=GOOGLE_AD),
+    )
+    assert [channel for _, _, channel, _ in await visits(loop)] == ["Paid Search", "Paid Search"]
+    await loop.take(page("v", "3", at("09:30")))
+    assert [channel for _, _, channel, _ in await visits(loop)] == ["Paid Search", "Direct"]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

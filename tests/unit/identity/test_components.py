@@ -1,6 +1,7 @@
 """Who is one person: what connects identifiers, and what is shared by too many to connect anybody."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 from uuid import UUID
@@ -133,6 +134,14 @@ def test_partners_outside_of_the_lead_are_counted() -> None:
     placed = place(members, outsiders, pairs_of(*partners(USER, mails(6))))
     assert {members[each].value for each in members if placed[each].shared} == {USER}
     assert placed.keys() == members.keys()
+
+
+def test_what_is_shared_stays_shared_without_its_pairs_being_counted_again() -> None:
+    members = known([USER, *mails(2)])
+    members[name(USER)] = replace(members[name(USER)], shared=True)
+    placed = place(members, {}, pairs_of(*partners(USER, mails(2))))
+    assert {members[each].value for each in members if placed[each].shared} == {USER}
+    assert len({placement.lead for placement in placed.values()}) == 3
 
 
 def test_a_lead_is_named_by_its_earliest_identifier() -> None:
