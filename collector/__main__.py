@@ -14,9 +14,9 @@ from collector.counts import Counts
 from collector.ingest import Ingest
 from schemas.topics import EVENTS
 from services.runtime.health import Health
-from services.runtime.lifecycle import Service, StartError, run_service
+from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import Log, open_log
-from services.runtime.settings import Settings, SettingsError
+from services.runtime.settings import Settings, SettingsError, StartError
 
 PROBE_SECONDS = 2.0
 """How often the log is asked whether it is there."""

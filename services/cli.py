@@ -14,7 +14,7 @@ import orjson
 import typer
 from pydantic import SecretStr
 
-from services.runtime.settings import Settings, SettingsError, load_settings
+from services.runtime.settings import Settings, SettingsError, StartError, load_settings
 
 if TYPE_CHECKING:
     from services.runtime.postgres import Database
@@ -38,14 +38,11 @@ DealAddress = Annotated[str, typer.Argument(metavar="DEAL", help="provider:deal_
 
 def main() -> NoReturn:
     """Run the command of this process's arguments. What the user can mend is one line, and exit code 1 or 78."""
-    from services.local.processes import StartError as LocalError
-    from services.runtime.lifecycle import StartError
-
     try:
         app()
     except SettingsError as error:
         _fail(str(error), EX_CONFIG)
-    except (StartError, LocalError) as error:
+    except StartError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -168,8 +165,12 @@ def classify(
 def explain(deal: DealAddress) -> None:
     """Say why a deal's money went where it went."""
     from services.reports.explain import explain as run
+    from services.reports.questions import Refusal
 
-    typer.echo(_ask(lambda database, settings: run(database, settings, deal)))
+    try:
+        typer.echo(_ask(lambda database, settings: run(database, settings, deal)))
+    except Refusal as refusal:
+        _fail(str(refusal), 1)
 
 
 @dead_letters.command("list")

@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from services.local.postmaster import PORT, installation, program
-from services.local.processes import StartError
 from services.local.server_user import ServerUser
+from services.runtime.settings import StartError
 
 MAJOR = "18"
 """The major version whose data folders the bundled server reads; it stands in PG_VERSION of each of them."""

@@ -5,8 +5,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.local.processes import StartError
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, StartError
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from services.local.cluster import (
 )
 from services.local.locks import FileLock
 from services.local.postmaster import PORT, Postmaster, arguments, find_postmaster, program
-from services.local.processes import StartError, find_process, is_alive, processes_in
+from services.local.processes import find_process, is_alive, processes_in
 from services.local.server_user import ServerUser, choose_server_user
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, StartError
 
 READY_SECONDS = 120.0
 """How long a start may take; after a crash Postgres first repeats what its log holds."""

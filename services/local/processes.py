@@ -16,10 +16,6 @@ class Process:
     start: str
 
 
-class StartError(Exception):
-    """Something on this machine stands in the way; the message is the one line to show, with what to do next."""
-
-
 def find_process(pid: int) -> Process | None:
     """The process that has `pid` now; None when there is none, or only the remains of an ended one (a zombie)."""
     state, start = _state_and_start(pid) if PROC.joinpath("self").exists() else _state_and_start_by_ps(pid)

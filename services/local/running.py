@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.local.child import answers
-from services.local.processes import StartError
 from services.local.run_file import RunInfo, running_up
-from services.runtime.settings import Settings, load_settings
+from services.runtime.settings import Settings, StartError, load_settings
 
 START_SECONDS = 180
 STOP_SECONDS = 30

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.local import as_user
-from services.local.processes import StartError
+from services.runtime.settings import StartError
 
 CANDIDATES = ("postgres", "nobody")
 """Who runs Postgres when root makes a data folder: the first of these that the machine knows."""

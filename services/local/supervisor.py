@@ -20,10 +20,10 @@ from services.local.journal import Journal
 from services.local.locks import FileLock
 from services.local.ports import check_ports, ports_of
 from services.local.postgres import EmbeddedPostgres
-from services.local.processes import StartError, find_process, is_alive
+from services.local.processes import find_process, is_alive
 from services.local.run_file import RunInfo, read_run_file, remove_run_file, running_up, write_run_file
 from services.local.signals import Signals, Stopped
-from services.runtime.settings import Settings, SettingsError, make_keys
+from services.runtime.settings import Settings, SettingsError, StartError, make_keys
 
 EX_CONFIG = 78
 """The exit code (sysexits.h) with which a service says that a setting is wrong: starting it again would not help."""

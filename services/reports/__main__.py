@@ -11,11 +11,12 @@ import uvicorn
 from services.reports.app import create_app
 from services.reports.store import Store
 from services.runtime.health import Health
-from services.runtime.lifecycle import Service, StartError, run_service
+from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
 from services.runtime.logs import describe
 from services.runtime.postgres import PostgresError, connect, is_outage
 from services.runtime.rules import rules_of
+from services.runtime.settings import StartError
 
 STATEMENT_SECONDS = 30
 CHECK_SECONDS = 5

@@ -16,11 +16,11 @@ from schemas.codec import UndecodableError, decode
 from schemas.event import Event
 from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, put_aside
 from services.runtime.leases import Place
-from services.runtime.lifecycle import StartError
 from services.runtime.logs import describe
 from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
 from services.runtime.postgres import Connection, Database, is_conflict, is_outage, load_queries
 from services.runtime.reading import Reader, Taken
+from services.runtime.settings import StartError
 
 FUSE = 50
 """So many dead letters in a row are bad luck; more are a bad program, which must not put the whole log aside."""

@@ -16,11 +16,11 @@ from uuid import UUID
 from zlib import crc32
 
 from services.runtime.framing import frame, unframe
-from services.runtime.lifecycle import StartError
 from services.runtime.log import Record, Unavailable
 from services.runtime.logs import describe
 from services.runtime.metrics import APPEND_SECONDS, APPENDED, UNAVAILABLE
 from services.runtime.postgres import Database, UndefinedTableError, connect, is_conflict, load_queries
+from services.runtime.settings import StartError
 
 APPEND_SECONDS_AT_MOST = 5.0
 GROUP_BYTES = 1024 * 1024

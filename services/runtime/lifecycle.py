@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from services.runtime.health import Health, start_ops_server
 from services.runtime.logs import start_logging
-from services.runtime.settings import Settings, SettingsError, load_settings
+from services.runtime.settings import Settings, SettingsError, StartError, load_settings
 
 if sys.platform == "win32":
     from asyncio import run
@@ -24,10 +24,6 @@ DRAIN_SECONDS = 22
 """How long a service may take to finish what it has begun; Kubernetes and `up` wait a little longer."""
 
 logger = logging.getLogger(__name__)
-
-
-class StartError(Exception):
-    """The service cannot start, or go on, as things are; the message is one line that says what to do."""
 
 
 class Service:

@@ -11,8 +11,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from schemas.topics import TOPICS
-from services.runtime.lifecycle import StartError
 from services.runtime.postgres import Connection, connect, load_queries
+from services.runtime.settings import StartError
 
 OLDEST_POSTGRES = 15
 LOCK = 0x636C6F6F70

@@ -6,6 +6,7 @@ A setting that is wrong stops the start with one line that names it; nothing is 
 import base64
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Self
@@ -20,11 +21,17 @@ KEYS_FILE = "keys.json"
 GENERATED = ("write_key", "admin_token", "id_key", "webhook_secret")
 """Settings that `up` makes when they are missing; the services on their own refuse to start without them."""
 
+_HOST = re.compile(r"[^\s/:@?#]+")
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is the one line to show the operator."""
+
+
+class StartError(Exception):
+    """Something else stands in the way of a start; the message is the one line to show, with what to do next."""
 
 
 class Settings(BaseSettings):
@@ -56,6 +63,15 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """A list of domains, separated by commas or white space."""
         return tuple(value.replace(",", " ").lower().split()) if isinstance(value, str) else value
+
+    @field_validator("own_domains")
+    @classmethod
+    def _only_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for domain in value:
+            if not _HOST.fullmatch(domain):
+                message = f"{domain!r} is no host name such as shop.example.org"
+                raise ValueError(message)
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -4,7 +4,8 @@ import asyncio
 import sys
 
 from services.runtime import lifecycle
-from services.runtime.lifecycle import StartError, run_service
+from services.runtime.lifecycle import run_service
+from services.runtime.settings import StartError
 
 
 async def waits(service):

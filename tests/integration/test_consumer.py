@@ -16,9 +16,9 @@ from services.runtime import consumer, leases
 from services.runtime.consumer import consume
 from services.runtime.delivering import FUSE
 from services.runtime.embedded_log import open_embedded_log
-from services.runtime.lifecycle import Service, StartError
+from services.runtime.lifecycle import Service
 from services.runtime.postgres import connect
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, StartError
 from tests.integration.consumer_program import STEPS, Effects
 
 PROGRAM = Path(__file__).with_name("consumer_program.py")

@@ -20,9 +20,9 @@ from services.local.cluster import socket_folder
 from services.local.locks import FileLock
 from services.local.postgres import EmbeddedPostgres, database
 from services.local.postmaster import find_postmaster, program
-from services.local.processes import StartError, find_process, processes_in
+from services.local.processes import find_process, processes_in
 from services.local.server_user import choose_server_user
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, StartError
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")
 
@@ -341,7 +341,7 @@ START_AND_STOP = """
 import sys
 from pathlib import Path
 from services.local.postgres import EmbeddedPostgres
-from services.local.processes import StartError
+from services.runtime.settings import StartError
 postgres = EmbeddedPostgres(Path(sys.argv[1]))
 try:
     print(postgres.start())

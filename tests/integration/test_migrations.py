@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from schemas.topics import TOPICS
-from services.runtime.lifecycle import StartError
 from services.runtime.migrate import migrate, read_migrations
 from services.runtime.postgres import connect, load_queries
 from services.runtime.rules import adopt_rules, differences, rules_of
+from services.runtime.settings import StartError
 
 NAMES = [migration.name for migration in read_migrations()]
 

@@ -15,10 +15,10 @@ from services.reports.__main__ import listen
 from services.reports.app import create_app
 from services.reports.questions import DIMENSIONS
 from services.reports.store import Store
-from services.runtime.lifecycle import StartError
 from services.runtime.log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
+from services.runtime.settings import StartError
 from tests.state_rows import (
     ADMIN_TOKEN,
     ID_KEY,

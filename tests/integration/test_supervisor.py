@@ -16,8 +16,9 @@ import pytest
 from services.local.ports import Port, check_ports
 from services.local.postgres import EmbeddedPostgres
 from services.local.postmaster import find_postmaster, program
-from services.local.processes import StartError, find_process, processes_in
+from services.local.processes import find_process, processes_in
 from services.local.run_file import running_up
+from services.runtime.settings import StartError
 
 NAMES = ("collector", "identity", "attributor", "reports")
 PROGRAM = str(Path(__file__).with_name("up_program.py"))

@@ -6,8 +6,8 @@ import pytest
 
 from services.local.cluster import MAJOR, MAX_SOCKET_PATH, check_version, make_socket_folder, socket_folder
 from services.local.postmaster import program
-from services.local.processes import StartError
 from services.local.server_user import ServerUser
+from services.runtime.settings import StartError
 
 OURSELVES = ServerUser(os.geteuid(), os.getegid())
 

@@ -5,9 +5,8 @@ import pytest
 
 from services.local.console import Console, welcome
 from services.local.ports import check_ports, ports_of
-from services.local.processes import StartError
 from services.local.supervisor import environment_of, service_commands
-from services.runtime.settings import Settings, load_settings, make_keys
+from services.runtime.settings import Settings, StartError, load_settings, make_keys
 
 
 def test_a_service_reads_exactly_the_settings_of_the_supervisor(

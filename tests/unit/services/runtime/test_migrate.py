@@ -1,7 +1,7 @@
 import pytest
 
-from services.runtime.lifecycle import StartError
 from services.runtime.migrate import Migration, pending_of, read_migrations
+from services.runtime.settings import StartError
 
 FILES = [Migration(number, f"{number:04}_x.sql", f"SELECT {number}") for number in (1, 2, 3)]
 JOURNAL = {file.number: (file.name, file.checksum) for file in FILES}
