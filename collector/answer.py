@@ -5,13 +5,13 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from collector.intake import Taken
-from collector.refusal import RefusedError
+from collector.refusal import Reason, RefusedError
 
 Headers = list[tuple[bytes, bytes]]
 
 _JSON: Final = (b"content-type", b"application/json")
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
-_BODY_UNREAD: Final = frozenset({408, 413, 503})
+_BODY_UNREAD: Final = frozenset({Reason.body_timeout, Reason.body_too_large, Reason.overloaded})
 """Of these the body may not be read to its end, so the connection cannot be used again."""
 
 PREFLIGHT_HEADERS: Final[Headers] = [
@@ -56,7 +56,7 @@ def answer_refused(refused: RefusedError, retry_after: int) -> Answer:
     rejected = [{"index": 0, "reason": reason.name, "message": refused.detail}] if about_body else []
     body = {"accepted": 0, "rejected": rejected, "code": reason.name, "message": refused.detail}
     answer = _answer(reason.status, body, reason.name)
-    if reason.status in _BODY_UNREAD:
+    if reason in _BODY_UNREAD:
         answer.headers.append((b"connection", b"close"))
     if reason.status == 503:
         answer.headers.append((b"retry-after", b"%d" % retry_after))

@@ -3,10 +3,12 @@ import base64
 import gzip
 import json
 import os
+import random
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -316,8 +318,11 @@ async def test_health_tells_alive_and_ready(collector, client):
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port that is free, below those that the system hands out to clients, which would take it again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
@@ -366,9 +371,10 @@ async def test_the_process_takes_events_tells_its_metrics_and_stops_clean_on_a_s
         assert answer.status_code == 202
         assert "closedloop_collector_events_accepted_total 1.0" in metrics.text
     finally:
-        process.send_signal(signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
         stdout, stderr = await asyncio.wait_for(process.communicate(), 20)
-    assert (process.returncode, stderr) == (0, b"")
+        assert (process.returncode, stderr) == (0, b"")
     for line in stdout.splitlines():
         assert PAGE["visitor_id"] not in json.loads(line).values()
 

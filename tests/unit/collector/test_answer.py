@@ -1,8 +1,10 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+import collector
 from collector.answer import answer_refused, answer_taken, cors_headers
 from collector.counts import OUTCOMES, Counts
 from collector.refusal import Reason, RefusedError
@@ -81,3 +83,8 @@ def test_what_anyone_sends_makes_no_new_series_of_metrics():
     assert {
         name for (metric, name) in (key for key in samples if len(key) == 2) if metric.endswith("requests_total")
     } == (set(OUTCOMES))
+
+
+def test_every_code_is_in_the_readme():
+    told = set(re.findall(r"`([a-z0-9_]+)`", Path(collector.__file__).with_name("README.md").read_text("utf-8")))
+    assert {reason.name for reason in Reason} <= told

@@ -152,13 +152,19 @@ TYPES = st.sampled_from([*map(str, EventType), "hit"])
 NAMES = [field for fields in FIELDS_OF_TYPES.values() for field in fields] + [
     *("person", "traits", "received_at", "address", "batch", "writeKey", "is_hit", "model_config")
 ]
-CONSENT = st.fixed_dictionaries({}, optional={"analytics": st.booleans() | JSON, "marketing": st.booleans() | JSON})
-CONTACTS = st.lists(st.fixed_dictionaries({}, optional={"email": JSON, "contact_id": JSON, "x": JSON}), max_size=3)
+ANSWERS = st.sampled_from([True, False, None])
+CONSENT = st.fixed_dictionaries({}, optional={"analytics": ANSWERS, "marketing": ANSWERS, "x": JSON})
+CONTACTS = st.lists(
+    st.fixed_dictionaries(
+        {}, optional={"email": TEXT | st.none(), "contact_id": TEXT | NUMBERS | st.none(), "x": JSON}
+    ),
+    max_size=3,
+)
 FORM = st.fixed_dictionaries(
     {},
     optional={
-        "fields": JSON | st.dictionaries(st.sampled_from(["email", "Email", "mail", "x"]), JSON),
-        "email_fields": JSON | st.lists(st.sampled_from(["x", "email"]), max_size=2),
+        "fields": st.dictionaries(st.sampled_from(["email", "Email", "mail", "x"]), JSON),
+        "email_fields": st.lists(st.sampled_from(["x", "email"]), max_size=2),
     },
 )
 DEALS = st.fixed_dictionaries(
@@ -173,7 +179,10 @@ DEALS = st.fixed_dictionaries(
         "contacts": CONTACTS,
     },
 )
-SHAPED = st.fixed_dictionaries({"type": TYPES}, optional={"consent": CONSENT, "contacts": CONTACTS, "form": FORM})
+SHAPED = st.fixed_dictionaries(
+    {"type": TYPES},
+    optional={"visitor_id": TEXT, "user_id": TEXT | NUMBERS, "consent": CONSENT, "contacts": CONTACTS, "form": FORM},
+)
 LOOSE = st.builds(lambda fields, kind: {**fields, "type": kind}, st.dictionaries(st.sampled_from(NAMES), JSON), TYPES)
 EVENTS = LOOSE | SHAPED | DEALS | JSON
 
