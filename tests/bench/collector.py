@@ -1,0 +1,143 @@
+"""The collector's process under load, beside a bare server of the same kind."""
+
+import asyncio
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import orjson
+import uvloop
+
+from services.runtime.migrate import migrate
+from services.runtime.postgres import connect
+from services.runtime.settings import Settings
+from tests.bench.http_load import load, post
+from tests.bench.measuring import Bench, Contender, Row, alternate
+from tests.bench.traffic import traffic
+from tests.conftest import fresh_database, make_settings
+
+CONNECTIONS = 64
+SIZES = (1, 20)
+EVENTS = 4_000
+START_SECONDS = 30.0
+STAMPED = ("received_at", "address")
+"""What the collector adds; a browser does not send it."""
+
+
+class Server(NamedTuple):
+    """A server's process, and its port on 127.0.0.1."""
+
+    pid: int
+    port: int
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Events accepted, which means durable in the log: one and twenty a request."""
+    with fresh_database(bench.dsn, "") as dsn:
+        asyncio.run(migrate(dsn, bench.tell))
+        settings = make_settings(dsn, bench.folder, port=free_port(), ops_port=free_port())
+        with collector(settings) as ours, bare_server(free_port()) as bare:
+            rows = [uvloop.run(_row(bench, ours, bare, size, settings.write_key)) for size in SIZES]
+        asyncio.run(check_logged(dsn, sum(sample.count for row in rows for sample in row.ours)))
+    return rows
+
+
+async def _row(bench: Bench, ours: Server, bare: Server, size: int, write_key: str) -> Row:
+    requests = requests_of(bench.seed, size, write_key)
+
+    def sending_to(server: Server) -> Callable[[int], Awaitable[int]]:
+        async def run(_number: int) -> int:
+            return size * await load(server.port, requests, connections=CONNECTIONS, seconds=bench.scale.seconds)
+
+        return run
+
+    what = f"collector, {size} event{'' if size == 1 else 's'} a request"
+    accepted, answered = await alternate(
+        bench,
+        Contender(what, ours.pid, sending_to(ours)),
+        Contender("bare server", bare.pid, sending_to(bare)),
+    )
+    return Row(what, accepted, "bare uvicorn, keeps nothing", answered)
+
+
+def requests_of(seed: int, size: int, write_key: str) -> list[bytes]:
+    """Requests with so many page views each, about 350 bytes a page view."""
+    views = (event for event in traffic(seed) if event["type"] == "pageview")
+    sent = [
+        {name: value for name, value in view.items() if name not in STAMPED} for view in itertools.islice(views, EVENTS)
+    ]
+    batches = [sent[start : start + size] for start in range(0, EVENTS, size)]
+    return [post("/v1/events", write_key, orjson.dumps(batch if size > 1 else batch[0])) for batch in batches]
+
+
+async def check_logged(dsn: str, accepted: int) -> None:
+    """Raises RuntimeError when the log holds another number of events than were accepted."""
+    async with connect(dsn, application="bench", size=1) as database:
+        logged = await database.fetchval("SELECT sum(next_offset)::bigint FROM heads")
+    if logged != accepted:
+        raise RuntimeError(f"the collector accepted {accepted:,} events, the log holds {logged:,}")
+
+
+@contextmanager
+def collector(settings: Settings) -> Iterator[Server]:
+    """`closedloop collector` with these settings, as a process."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")}
+    for name in ("data_dir", "port", "ops_port", "write_key"):
+        environment[f"CLOSEDLOOP_{name.upper()}"] = str(getattr(settings, name))
+    for name in ("database_url", "admin_token", "id_key", "webhook_secret"):
+        environment[f"CLOSEDLOOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
+    with _process([sys.executable, "-m", "collector"], environment, settings.port) as server:
+        yield server
+
+
+@contextmanager
+def bare_server(port: int) -> Iterator[Server]:
+    """uvicorn with the collector's loop and parser, and an application that does nothing."""
+    options = [
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--lifespan",
+        "off",
+        "--log-level",
+        "error",
+    ]
+    command = [sys.executable, "-m", "uvicorn", "tests.bench.echo:app", "--port", str(port), *options]
+    with _process(command, dict(os.environ), port) as server:
+        yield server
+
+
+@contextmanager
+def _process(command: Sequence[str], environment: dict[str, str], port: int) -> Iterator[Server]:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(process, port)
+            yield Server(process.pid, port)
+        finally:
+            process.terminate()
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
