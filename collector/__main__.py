@@ -2,21 +2,18 @@
 
 import asyncio
 import gc
-import socket
-from collections.abc import Generator
-from contextlib import contextmanager
 
-import uvicorn
 from prometheus_client import REGISTRY
 
-from collector.app import App, make_app
+from collector.app import make_app
 from collector.counts import Counts
 from collector.ingest import Ingest
 from schemas.topics import EVENTS
 from services.runtime.health import Health
+from services.runtime.http import bind, serve_http
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import Log, open_log
-from services.runtime.settings import Settings, SettingsError, StartError
+from services.runtime.settings import SettingsError
 
 PROBE_SECONDS = 2.0
 """How often the log is asked whether it is there."""
@@ -24,7 +21,7 @@ PROBE_SECONDS = 2.0
 
 async def serve(service: Service) -> None:
     """Take events until `stopping`, then answer what is under way and close the log."""
-    listener = bind(service.settings)
+    listener = bind(service.settings.host, service.settings.port, "PORT")
     service.health.set("log", ok=False, detail="has not answered yet")
     async with open_log(service.settings) as log:
         counts = Counts()
@@ -37,50 +34,8 @@ async def serve(service: Service) -> None:
         gc.freeze()  # what the imports made stays; walking it again and again cost a tenth of the processor
         async with asyncio.TaskGroup() as tasks:
             probe = tasks.create_task(watch_log(log, service.health))
-            await listen(make_app(ingest, service.health), listener, service.stopping)
+            await serve_http(make_app(ingest, service.health), listener, service.stopping)
             probe.cancel()
-
-
-def bind(settings: Settings) -> socket.socket:
-    """The listening socket. Raises StartError when the port is taken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        message = f"{settings.host} port {settings.port} cannot be used ({error.strerror}); set CLOSEDLOOP_PORT"
-        raise StartError(message) from error
-    return listener
-
-
-async def listen(app: App, listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve HTTP on the socket until `stopping` is set and the requests under way are answered."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            loop="none",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=15,
-        )
-    )
-
-    async def stop() -> None:
-        await stopping.wait()
-        server.should_exit = True
-
-    async with asyncio.TaskGroup() as tasks:
-        watcher = tasks.create_task(stop())
-        await server.serve(sockets=[listener])
-        watcher.cancel()
 
 
 async def watch_log(log: Log, health: Health) -> None:
@@ -93,14 +48,6 @@ async def watch_log(log: Log, health: Health) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the log does not answer; events get 503 meanwhile
             health.set("log", ok=False, detail=f"does not answer ({type(error).__name__}); is Postgres up?")
         await asyncio.sleep(PROBE_SECONDS)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the service's lifecycle has them."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 def main() -> None:

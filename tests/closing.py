@@ -139,9 +139,9 @@ Step = Callable[[Loop, Sequence[Delivery], Random], Awaitable[bool]]
 
 async def _read(loop: Loop, step: Step, log: Sequence[Delivery], random: Random) -> AsyncIterator[bool]:
     """One consumer, step by step: whether each went through. A clash with another one is repeated, as consumers do."""
-    place = 0
+    place, longest = 0, random.choice([1, 3, 15])
     while place < len(log):
-        batch = log[place:][: random.randint(1, 15)]
+        batch = log[place:][: random.randint(1, longest)]
         try:
             handled = await step(loop, batch, random)
         except PostgresError as error:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from collector.__main__ import listen
 from collector.app import make_app
 from collector.counts import Counts
 from collector.ingest import Ingest
@@ -14,6 +13,7 @@ from schemas.codec import decode
 from schemas.topics import TOPICS
 from services.runtime.embedded_log import open_embedded_log
 from services.runtime.health import Health
+from services.runtime.http import serve_http
 from services.runtime.log import Log
 from services.runtime.settings import Settings
 
@@ -57,6 +57,6 @@ async def running_collector(settings: Settings, append_seconds: float = 5) -> As
         health, counts = Health(), Counts()
         app = make_app(Ingest(settings, log, counts), health)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen(app, listener, stopping))
+            tasks.create_task(serve_http(app, listener, stopping))
             yield Running(f"http://localhost:{listener.getsockname()[1]}", log, health, counts)
             stopping.set()

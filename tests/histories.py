@@ -25,6 +25,8 @@ class World:
     office: str | None
     """A login that many use."""
     talkative: float
+    people: float
+    """How many of the hits name somebody."""
     days: list[int]
 
 
@@ -37,23 +39,24 @@ def make_history(random: Random, size: int = 40) -> list[dict[str, Any]]:
         users=users,
         office=random.choice([None, None, users[0]]),
         talkative=random.choice([0.1, 0.5]),
-        days=random.choice([[1, 1, 2], [1, 2, 50, 91, 92, 140]]),
+        people=random.choice([0.1, 0.3]),
+        days=random.choice([[1, 1, 2], [1, 2, 50, 91, 92, 140], list(range(1, 40))]),
     )
     return [random_event(random, world) for _ in range(size)]
 
 
 def random_event(random: Random, world: World) -> dict[str, Any]:
-    kind = random.choices(["hit", "person", "deal", "contact"], [10, 5, 3, random.choice([0, 1])])[0]
+    kind = random.choices(["hit", "deal", "contact"], [15, 3, world.talkative])[0]
     if kind == "deal":
         return random_deal(random, world)
     moment = random_time(random, world)
     if kind == "contact":
         return contact(f"c{random.randrange(6)}", moment, random.choice("789"), random.choice(world.mails))
-    who = {} if kind == "hit" else random_person(random, world)
-    cookie = {"visitor_id": random.choice(world.visitors)} if kind == "hit" or random.random() < 0.9 else {}
+    who = random_person(random, world) if random.random() < world.people else {}
+    cookie = {"visitor_id": random.choice(world.visitors)} if not who or random.random() < 0.9 else {}
     page = {"url": random.choice(PAGES), "referrer": random.choice(REFERRERS)}
     fields = {name: value for name, value in page.items() if value is not None}
-    what = random.choice(["pageview", "click", "custom"]) if kind == "hit" else random.choice(["form", "identify"])
+    what = random.choice(["form", "identify"] if who else ["pageview", "click", "custom"])
     return make_event(what, f"e{random.randrange(40)}", moment, **cookie, **fields, **who)
 
 

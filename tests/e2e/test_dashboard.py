@@ -14,13 +14,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 from playwright.async_api import async_playwright, expect
 
 from schemas.visit import DIRECT, Source
-from services.reports.__main__ import Server
 from services.reports.app import create_app
 from services.reports.store import Store
+from services.runtime.http import serve_http
 from services.runtime.log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
@@ -93,10 +92,10 @@ async def serving(dsn, settings):
     listener = socket.create_server(("127.0.0.1", 0))
     async with connect(dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
         app = create_app(Store(reading, rules_of(settings)), log, settings, now=lambda: TODAY)
-        server = Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        task = asyncio.create_task(server.serve(sockets=[listener]))
+        stopping = asyncio.Event()
+        task = asyncio.create_task(serve_http(app, listener, stopping))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
+        stopping.set()
         await task
 
 

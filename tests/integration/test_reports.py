@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from schemas.topics import DEALS, EVENTS
 from schemas.visit import DIRECT
-from services.reports.__main__ import listen
 from services.reports.app import create_app
 from services.reports.questions import DIMENSIONS
 from services.reports.store import Store
+from services.runtime.http import bind
 from services.runtime.log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
@@ -437,7 +437,7 @@ def test_a_port_in_use_is_one_clear_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"port {port} cannot be used .*CLOSEDLOOP_REPORTS_PORT"):
-            listen("127.0.0.1", port)
+            bind("127.0.0.1", port, "REPORTS_PORT")
 
 
 async def test_the_reports_service_cannot_write(dsn):
