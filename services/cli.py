@@ -204,10 +204,17 @@ def demo(
 ) -> None:
     """Play a simulated shop through the public addresses, and compare revenue by channel with the truth it planted."""
     from services.local.demo import main_demo
+    from services.local.run_file import running_up
     from services.local.running import running
 
-    with running(load_settings()) as settings:
-        code = main_demo(settings, visitors, seed, model)
+    settings = load_settings()
+    is_running = running_up(settings.data_dir) is not None
+    with running(settings) as ready:
+        code = main_demo(ready, visitors, seed, model)
+    if not is_running:
+        typer.echo(
+            f"Everything is stopped again; the data is in {settings.data_dir}. Start `closedloop up` to look at it."
+        )
     raise typer.Exit(code)
 
 

@@ -71,7 +71,7 @@ def welcome(settings: Settings, made: Collection[str]) -> str:
             "Closed Loop is running.",
             "",
             f"  Collector   {settings.collector_url}",
-            f"  Dashboard   {settings.reports_url}   (log in with CLOSEDLOOP_ADMIN_TOKEN)",
+            f"  Dashboard   {settings.reports_url}   (log in with the admin token)",
             "",
             *keys,
             "",
