@@ -73,6 +73,23 @@ async def test_a_form_that_arrives_late_brings_what_lies_around_it(loop: Loop) -
     assert await owners(loop) == [BEN, BEN, BEN, ANN, ANN, ANN]
 
 
+async def test_a_second_person_takes_nothing_from_the_first_not_even_from_long_ago(loop: Loop) -> None:
+    await loop.take(form("v", "1", at(day=1), "ann@x.org"), *(page("v", f"{day}", at(day=day)) for day in (2, 3, 4)))
+    await loop.take(form("v", "5", at(day=5), "ben@x.org"), page("v", "6", at(day=6)))
+    assert await owners(loop) == [ANN, ANN, ANN, ANN, BEN, BEN]
+
+
+async def test_visits_of_one_who_was_never_there_after_all_are_the_next_ones(loop: Loop) -> None:
+    """An earlier record under the form's id counts in its place, and names nobody."""
+    await loop.take(
+        page("v", "1", at(day=1)), page("v", "2", at(day=2)), form("v", "3", at("00:10", day=3), "ann@x.org")
+    )
+    await loop.take(page("v", "4", at(day=4)), page("v", "5", at(day=5)), form("v", "6", at(day=6), "ben@x.org"))
+    assert await owners(loop) == [ANN, ANN, ANN, ANN, ANN, BEN]
+    await loop.take(page("v", "3", at("00:05", day=3)))
+    assert await owners(loop) == [BEN] * 6
+
+
 async def test_three_people_on_one_laptop_are_three_leads(loop: Loop) -> None:
     people = ["ann@x.org", "ben@x.org", "cem@x.org"]
     await loop.take(
