@@ -97,7 +97,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
 
 def identifier_groups(event: Event) -> list[tuple[str, ...]]:
     """The identifiers that the event carries together; a deal's contacts are people each of their own."""
-    if event.type in NAMELESS:
+    if "person" not in event.model_fields_set or event.type in NAMELESS:
         return []
     if isinstance(event, DealEvent):
         return [names for contact in event.person.contacts if (names := contact.identifiers(event.provider))]

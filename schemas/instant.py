@@ -50,7 +50,8 @@ def within_time(instant: datetime) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """RFC 3339 in UTC with six digits, so that the text order is the time order."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def is_date(text: str) -> bool:
