@@ -74,8 +74,8 @@ async def test_visits_form_and_deal_may_come_in_any_order(loop: Loop, order: tup
 
 
 async def test_a_form_long_after_the_deal_brings_the_touches_before_it(loop: Loop) -> None:
-    await loop.take(*JOURNEY[:2], deal("7", "won", at(day=6), contacts=ANN), form("v", "form", at(day=30), "ann@x.org"))
-    assert await credited(loop) == {"ad": 5_000, "search": 5_000}
+    await loop.take(*JOURNEY[:2], deal("7", "won", at(day=3), contacts=ANN), form("v", "form", at(day=30), "ann@x.org"))
+    assert await credited(loop) == {"ad": 10_000}
 
 
 async def test_a_deal_whose_contact_nobody_knows_is_unattributed_until_the_lead_appears(loop: Loop) -> None:
