@@ -67,6 +67,7 @@ class Facts:
     pairs: list[tuple[UUID, UUID]] = field(default_factory=list)
     """Sorted, the lesser id first."""
     hits: list[HitFact] = field(default_factory=list)
+    """Of all of a visitor's events: one that is no hit may still be the record that counts for an `event_id`."""
     carriers: list[tuple[UUID, str]] = field(default_factory=list)
     """Identifiers and the visitors that carried them, sorted."""
 
@@ -88,7 +89,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
                     seen[identifier] = Seen(identifier, value, event.occurred_at)
             pairs.update((min(pair), max(pair)) for pair in combinations(ids, 2))
             own = ids
-        if event.is_hit:
+        if event.visitor_id is not None and not isinstance(event, DealEvent | ContactEvent):
             hit = hit_of(event, body, own, own_domains)
             hits[hit[:4]] = hit
             carriers.update((identifier, hit.visitor_id) for identifier in own)

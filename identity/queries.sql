@@ -109,7 +109,7 @@ LEFT JOIN LATERAL (
 ) AS stop ON true;
 
 -- name: hits_in_ranges
--- The hits that count in these ranges, both ends included, with whom they name.
+-- The records that count and are of types that make visits, in these ranges, both ends included, with whom they name.
 SELECT h.visitor_id, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
 FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
@@ -117,7 +117,7 @@ FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::te
 JOIN hits h ON h.visitor_id = part.visitor_id
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
     AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
-WHERE NOT EXISTS (
+WHERE h.type = ANY ($6::text[]) AND NOT EXISTS (
     SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
         AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
 ORDER BY h.visitor_id, h.occurred_at, h.event_id;

@@ -11,6 +11,7 @@ import orjson
 from identity.components import Identifier, Pair, Placement
 from identity.facts import Facts, HitFact
 from identity.visits import Hit, Start, Visit
+from schemas.event import HITS
 from schemas.visit import Source
 from services.runtime.postgres import Connection, Database, Record, load_queries
 
@@ -126,7 +127,7 @@ async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: in
 
 async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Hit]]:
     """The hits that count, by visitor and in order, with the person each names as the leads stand now."""
-    rows = await connection.fetch(QUERIES.hits_in_ranges, *_bounds(ranges))
+    rows = await connection.fetch(QUERIES.hits_in_ranges, *_bounds(ranges), sorted(HITS))
     names = {identifier for row in rows for identifier in row["identifiers"] or ()}
     known = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(names))) if names else {}
     hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}

@@ -56,7 +56,7 @@ def random_event(random: Random, world: World) -> dict[str, Any]:
     cookie = {"visitor_id": random.choice(world.visitors)} if not who or random.random() < 0.9 else {}
     page = {"url": random.choice(PAGES), "referrer": random.choice(REFERRERS)}
     fields = {name: value for name, value in page.items() if value is not None}
-    what = random.choice(["form", "identify"] if who else ["pageview", "click", "custom"])
+    what = random.choice((["form", "identify"] if who else ["pageview", "click", "custom"]) * 3 + ["email_open"])
     return make_event(what, f"e{random.randrange(40)}", moment, **cookie, **fields, **who)
 
 

@@ -78,12 +78,13 @@ def histories(records: Sequence[tuple[Event, dict[str, Any]]]) -> dict[str, list
     """By visitor the hits that count, in order."""
     counting: dict[tuple[str, str], tuple[datetime, bytes, Event]] = {}
     for event, payload in records:
-        if event.visitor_id is not None and event.is_hit:
+        if event.visitor_id is not None and not isinstance(event, DealEvent | ContactEvent):
             place, record = (event.visitor_id, event.event_id), (event.occurred_at, rank(payload), event)
             counting[place] = min(counting.get(place, record), record, key=lambda each: each[:2])
     hits: dict[str, list[Event]] = {}
     for (visitor, _), (*_, event) in sorted(counting.items(), key=lambda item: (item[1][0], item[0][1])):
-        hits.setdefault(visitor, []).append(event)
+        if event.is_hit:
+            hits.setdefault(visitor, []).append(event)
     return hits
 
 

@@ -370,3 +370,15 @@ async def test_the_ends_of_time_are_times_too(loop: Loop, year: str) -> None:
     await loop.take(*log)
     await loop.take(identify("v", "10", at("09:30"), user_id="42", email="ben@x.org"))
     assert len(await visits(loop)) == 3
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_an_event_that_is_no_hit_can_be_the_one_that_counts_for_an_id(loop: Loop, order: tuple[int, ...]) -> None:
+    log = [
+        page("v", "1", at(), GOOGLE_AD),
+        make_event("email_open", "2", at("00:05"), visitor_id="v"),
+        page("v", "2", at("00:50"), NEWSLETTER),
+    ]
+    await loop.take(*(log[place] for place in order))
+    assert await visits(loop) == [("v", "1", "Paid Search", None)]
+    assert differences(await present(loop.database), present_state(log)) == []

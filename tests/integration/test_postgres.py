@@ -10,9 +10,19 @@ from services.runtime.settings import SettingsError
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("search_path", "state, log"), ("TimeZone", "UTC"), ("statement_timeout", "7s"), ("synchronous_commit", "on")],
+    [
+        ("search_path", "state, log"),
+        ("TimeZone", "UTC"),
+        ("statement_timeout", "7s"),
+        ("default_transaction_isolation", "read committed"),
+        ("synchronous_commit", "on"),
+    ],
 )
-async def test_every_session_is_set_up_alike(dsn, setting, value):
+async def test_every_session_is_set_up_alike_whatever_the_servers_own_settings(dsn, setting, value):
+    async with connect(dsn, application="operator") as operator:
+        name = await operator.fetchval("SELECT quote_ident(current_database())")
+        for choice in ("synchronous_commit = off", "default_transaction_isolation = 'repeatable read'"):
+            await operator.execute(f"ALTER DATABASE {name} SET {choice}")
     async with connect(dsn, application="test", size=3, statement_seconds=7) as database:
         questions = [database.fetchval("SELECT current_setting($1) FROM pg_sleep(0.05)", setting) for _ in range(3)]
         assert await asyncio.gather(*questions) == [value] * 3

@@ -24,7 +24,8 @@ CREATE INDEX pairs_by_b ON state.pairs (b, a);
 -- One row a visitor, to be locked while its visits are folded.
 CREATE TABLE state.visitors (visitor_id text COLLATE "C" PRIMARY KEY);
 
--- Every record of every hit. Of those with one event_id the least (occurred_at, rank) counts; readers leave out the rest.
+-- Every record of every hit, and of the visitor's other events, which share its event ids. Of those with one event_id the
+-- least (occurred_at, rank) counts; readers leave out the rest.
 CREATE TABLE state.hits (
     visitor_id text COLLATE "C" NOT NULL,
     event_id text COLLATE "C" NOT NULL,

@@ -91,5 +91,8 @@ CREATE TABLE state.credits (
         REFERENCES state.entries (provider, deal_id, version, amount, touches),
     CONSTRAINT credits_sum_to_the_amount CHECK (state.total(amounts) = amount),
     CONSTRAINT no_credit_is_negative CHECK (0 <= ALL (amounts)),
-    CONSTRAINT one_credit_a_touch CHECK (cardinality(amounts) = touches AND cardinality(shares) = touches)
+    CONSTRAINT one_credit_a_touch CHECK (cardinality(amounts) = touches AND cardinality(shares) = touches),
+    CONSTRAINT no_credit_is_missing CHECK (
+        array_ndims(amounts) = 1 AND array_position(amounts, NULL) IS NULL
+        AND array_ndims(shares) = 1 AND array_position(shares, NULL) IS NULL)
 );

@@ -117,7 +117,10 @@ def test_hits_carry_their_identifiers_in_the_order_in_which_they_name_a_lead() -
     ],
 )
 def test_which_events_are_hits(kind: str, is_hit: bool) -> None:
-    assert bool(say(make_event(kind, "e", at(), visitor_id="v")).hits) is is_hit
+    given = delivery(make_event(kind, "e", at(), visitor_id="v"))
+    assert given.event.is_hit is is_hit
+    [record] = say(make_event(kind, "e", at(), visitor_id="v")).hits
+    assert record.type == kind, "it takes its event id, hit or not"
 
 
 @pytest.mark.parametrize(
