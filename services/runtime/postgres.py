@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Database:
-    """A pool; every connection has search_path 'state, log', timezone UTC, statement/idle timeouts."""
+    """A pool; every connection has the settings of `_session`, whatever the server's own are."""
 
     def __init__(self, pool: "asyncpg.Pool[Record]", application: str) -> None:
         self._pool = pool
@@ -117,6 +117,8 @@ def _session(name: str, read_only: bool, statement_seconds: float) -> dict[str, 
         "lock_timeout": f"{LOCK_SECONDS * 1000}",
         "idle_in_transaction_session_timeout": f"{statement_seconds * 1000:.0f}",
         "default_transaction_read_only": "on" if read_only else "off",
+        "default_transaction_isolation": "read committed",  # who has waited for a lock must see what was committed
+        "synchronous_commit": "on",  # what we call durable is, also on a server that is set to take it easy
         "jit": "off",
     }
 
