@@ -14,13 +14,10 @@ import orjson
 import typer
 from pydantic import SecretStr
 
-from services.runtime.settings import Settings, SettingsError, StartError, load_settings
+from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, load_settings
 
 if TYPE_CHECKING:
     from services.runtime.postgres import Database
-
-EX_CONFIG = 78
-"""Exit code for a wrong setting (sysexits.h)."""
 
 app = typer.Typer(
     name="closedloop",
@@ -247,7 +244,9 @@ def _json_line(line: bytes, number: int) -> dict[str, str]:
 
 def _become(module: str) -> NoReturn:
     """Go on as this service, in the same process: signals and exit codes are the service's own."""
-    os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606 - our own interpreter, no shell
+    from services.local.processes import python
+
+    os.execv(sys.executable, python(module))  # noqa: S606 - our own interpreter, no shell
 
 
 def _fail(line: str, code: int) -> NoReturn:

@@ -21,11 +21,12 @@ STEADY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What to run, and the port on 127.0.0.1 where it answers GET /readyz (None: it has none)."""
+    """What to run, and where it answers GET /readyz (a port of None: nowhere)."""
 
     name: str
     command: Sequence[str]
     ops_port: int | None = None
+    ops_host: str = "127.0.0.1"
 
 
 def next_delay(delay: float, lived: float) -> float:
@@ -80,7 +81,7 @@ class Child:
         """Whether it answers 200 to GET /readyz."""
         if self.process is None or self.service.ops_port is None:
             return self.process is not None
-        return answers(self.service.ops_port)
+        return answers(self.service.ops_host, self.service.ops_port)
 
     def revive(self) -> bool:
         """Start a dead process again when its time has come; whether that was now."""
@@ -119,9 +120,9 @@ class Child:
                 self._console.relay(self.service.name, line.decode(errors="replace"))
 
 
-def answers(ops_port: int) -> bool:
+def answers(ops_host: str, ops_port: int) -> bool:
     """Whether the service with this ops port answers 200 to GET /readyz."""
-    connection = http.client.HTTPConnection("127.0.0.1", ops_port, timeout=2)
+    connection = http.client.HTTPConnection(ops_host, ops_port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK

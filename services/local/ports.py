@@ -23,7 +23,7 @@ def ports_of(settings: Settings) -> tuple[Port, ...]:
     return (
         Port(settings.host, settings.port, "CLOSEDLOOP_PORT"),
         Port(settings.host, settings.reports_port, "CLOSEDLOOP_REPORTS_PORT"),
-        *(Port("127.0.0.1", ops + after, "CLOSEDLOOP_OPS_PORT") for after in range(4)),
+        *(Port(settings.host, ops + after, "CLOSEDLOOP_OPS_PORT") for after in range(4)),
     )
 
 

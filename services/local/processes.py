@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,11 @@ class Process:
 
     pid: int
     start: str
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module; -P, so that a folder of its name where the user stands is not run."""
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def find_process(pid: int) -> Process | None:

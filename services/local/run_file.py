@@ -19,6 +19,7 @@ class RunInfo:
     """The database's address with its password; empty until the database is ready."""
     collector_url: str
     reports_url: str
+    ops_host: str
     ops_port: int
     """The collector's; identity, attributor and reports have the three after it."""
     services: Mapping[str, Process]

@@ -1,13 +1,13 @@
 """An `up` to talk to: the one that runs on the data folder, or one that runs for the time of a block."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from services.local.child import answers
+from services.local.processes import python
 from services.local.run_file import RunInfo, running_up
 from services.runtime.settings import Settings, StartError, load_settings
 
@@ -26,7 +26,7 @@ def running(settings: Settings) -> Iterator[Settings]:
     log = settings.data_dir / "up.log"
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "services.cli", "up"]
+        command = python("services.cli", "up")
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - ours
         try:
             _wait_until_ready(settings.data_dir, process)
@@ -53,4 +53,6 @@ def _wait_until_ready(data_dir: Path, started: "subprocess.Popen[bytes] | None")
 
 
 def _is_ready(info: RunInfo) -> bool:
-    return len(info.services) == SERVICES and all(answers(info.ops_port + place) for place in range(SERVICES))
+    return len(info.services) == SERVICES and all(
+        answers(info.ops_host, info.ops_port + place) for place in range(SERVICES)
+    )

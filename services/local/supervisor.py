@@ -20,13 +20,10 @@ from services.local.journal import Journal
 from services.local.locks import FileLock
 from services.local.ports import check_ports, ports_of
 from services.local.postgres import EmbeddedPostgres
-from services.local.processes import find_process, is_alive
+from services.local.processes import find_process, is_alive, python
 from services.local.run_file import RunInfo, read_run_file, remove_run_file, running_up, write_run_file
 from services.local.signals import Signals, Stopped
-from services.runtime.settings import Settings, SettingsError, StartError, make_keys
-
-EX_CONFIG = 78
-"""The exit code (sysexits.h) with which a service says that a setting is wrong: starting it again would not help."""
+from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, make_keys
 
 STOP_SECONDS = 24.0
 """A stop takes no longer; what drains slowest is cut off, and mended by the next start."""
@@ -52,7 +49,7 @@ def up(settings: Settings, services: Sequence[Service] | None = None, migrate: S
             check_ports(ports_of(settings))
             settings, made = make_keys(settings)
             supervisor = Supervisor(settings, services or service_commands(settings), console, signals)
-            supervisor.run(migrate or _python("services.cli", "migrate"), made)
+            supervisor.run(migrate or python("services.cli", "migrate"), made)
     except Stopped:
         console.say(f"Stopped; all data is in {settings.data_dir}")
         return 0
@@ -70,7 +67,10 @@ def service_commands(settings: Settings) -> list[Service]:
         "reports": "services.reports",
     }
     ports = range(settings.ops_port, settings.ops_port + len(modules))
-    return [Service(name, _python(modules[name]), port) for name, port in zip(modules, ports, strict=True)]
+    return [
+        Service(name, python(modules[name]), port, settings.local_host)
+        for name, port in zip(modules, ports, strict=True)
+    ]
 
 
 class Supervisor:
@@ -167,7 +167,8 @@ class Supervisor:
         services = {child.service.name: child.process for child in self._children}
         living = {name: process for name, process in services.items() if process is not None}
         urls = self._settings.collector_url, self._settings.reports_url
-        write_run_file(self._settings.data_dir, RunInfo(supervisor, dsn, *urls, self._settings.ops_port, living))
+        ops = self._settings.local_host, self._settings.ops_port
+        write_run_file(self._settings.data_dir, RunInfo(supervisor, dsn, *urls, *ops, living))
 
     def _stop(self) -> None:
         """Stop the intake, then those who work on it, then the database. A further signal kills the rest at once."""
@@ -208,11 +209,6 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return str(value)
-
-
-def _python(module: str, *arguments: str) -> list[str]:
-    """Run a module; -P, so that a folder of the same name where the user stands does not take its place."""
-    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 @contextmanager

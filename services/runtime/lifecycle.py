@@ -10,15 +10,12 @@ from typing import NoReturn
 
 from services.runtime.health import Health, start_ops_server
 from services.runtime.logs import start_logging
-from services.runtime.settings import Settings, SettingsError, StartError, load_settings
+from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, load_settings
 
 if sys.platform == "win32":
     from asyncio import run
 else:
     from uvloop import run
-
-EX_CONFIG = 78
-"""Exit code for a wrong setting (sysexits.h): starting again would not help."""
 
 DRAIN_SECONDS = 22
 """How long a service may take to finish what it has begun; Kubernetes and `up` wait a little longer."""

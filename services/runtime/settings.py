@@ -21,6 +21,10 @@ KEYS_FILE = "keys.json"
 GENERATED = ("write_key", "admin_token", "id_key", "webhook_secret")
 """Settings that `up` makes when they are missing; the services on their own refuse to start without them."""
 
+EX_CONFIG = 78
+"""The exit code for a wrong setting (sysexits.h): starting again would not help."""
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _HOST = re.compile(r"[^\s/:@?#]+")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -100,18 +104,19 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def local_host(self) -> str:
+        """Where this machine itself reaches what listens on `host`."""
+        return _EVERYWHERE.get(self.host, self.host)
+
+    @property
     def collector_url(self) -> str:
         """The address under which browsers reach the collector, without a slash at the end."""
-        return self.public_url.rstrip("/") or f"http://{_reachable(self.host)}:{self.port}"
+        return self.public_url.rstrip("/") or _url(self.local_host, self.port)
 
     @property
     def reports_url(self) -> str:
         """The address of the dashboard and the reports API on this machine."""
-        return f"http://{_reachable(self.host)}:{self.reports_port}"
-
-    @property
-    def lookback_seconds(self) -> int:
-        return self.lookback_days * 86_400
+        return _url(self.local_host, self.reports_port)
 
     def with_keys(self, keys: dict[str, str]) -> Self:
         """These settings with `keys` for those generated ones that are not set."""
@@ -132,16 +137,17 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """The settings from the environment, completed by the keys file of the data folder.
 
-    Raises SettingsError with one line that names the setting.
+    Raises SettingsError with one line that names the setting, and its value unless that is a secret.
     """
     try:
         settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        reason = first["msg"].removeprefix("Value error, ")
-        message = f"CLOSEDLOOP_{name}={os.environ.get(f'CLOSEDLOOP_{name}', '')!r}: {reason}"
-        raise SettingsError(message) from error
+        field = str(first["loc"][0])
+        name = f"CLOSEDLOOP_{field.upper()}"
+        is_secret = Settings.model_fields[field].annotation is SecretStr
+        shown = name if is_secret else f"{name}={os.environ.get(name, '')!r}"
+        raise SettingsError(f"{shown}: {first['msg'].removeprefix('Value error, ')}") from error
     return settings.with_keys(read_keys(settings.data_dir))
 
 
@@ -186,5 +192,6 @@ def _plain(value: object) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
+def _url(host: str, port: int) -> str:
+    """An address on this machine; that of IPv6 stands in brackets (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -63,7 +63,7 @@ class Installation:
             info = self.info()
             if info is not None and len(info.services) == len(SERVICES):
                 ops = int(self.environment["CLOSEDLOOP_OPS_PORT"])
-                if all(answers(ops + place) for place in range(len(SERVICES))):
+                if all(answers(info.ops_host, ops + place) for place in range(len(SERVICES))):
                     return
             time.sleep(0.05)
         raise AssertionError(f"not ready in time\n{self.output.read_text(errors='replace')[-4000:]}")

@@ -114,7 +114,7 @@ def test_classify_names_the_line_that_it_cannot_read(line: str, told: str) -> No
         pytest.param("TIMEZONE", "Mars/Base", "IANA", id="a zone that is none"),
         pytest.param("PORT", "http", "CLOSEDLOOP_PORT", id="a port that is none"),
         pytest.param("BROKER", "rabbit://", "CLOSEDLOOP_BROKER", id="a broker that is none"),
-        pytest.param("ADMIN_TOKEN", "short", "shorter than 16", id="a token to guess"),
+        pytest.param("ADMIN_TOKEN", "k3y", "CLOSEDLOOP_ADMIN_TOKEN: is shorter than 16", id="a token to guess"),
         pytest.param("OWN_DOMAINS", "https://a.example", "CLOSEDLOOP_OWN_DOMAINS", id="an address for a domain"),
     ],
 )
@@ -123,3 +123,14 @@ def test_a_wrong_setting_is_one_line_that_names_it(name: str, value: str, told: 
     assert result.returncode == 78
     assert result.stderr.count("\n") == 1
     assert told in result.stderr
+    assert "k3y" not in result.stderr, "a secret is not told"
+
+
+@pytest.mark.parametrize("service", ["collector", "identity", "attributor", "reports"])
+def test_a_service_is_ours_wherever_the_user_stands(service: str, tmp_path: Path) -> None:
+    for folder in ("collector", "identity", "attributor", "services"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__main__.py").write_text("print('a stranger')")
+    command = [sys.executable, "-P", "-m", "services.cli", service]
+    result = subprocess.run(command, env={}, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (78, ""), "it asks for its settings"

@@ -40,7 +40,7 @@ if (FOLDER / f"{NAME}.refuse").exists():
 signal.signal(signal.SIGTERM, drained)
 (FOLDER / f"{NAME}.env").write_text(json.dumps({k: v for k, v in os.environ.items() if k.startswith("CLOSEDLOOP_")}))
 (FOLDER / f"{NAME}.pid").write_text(str(os.getpid()))
-server = HTTPServer(("127.0.0.1", PORT), Ready)
+server = HTTPServer((os.environ["CLOSEDLOOP_HOST"], PORT), Ready)
 note("began")
 sys.stdout.write(f"{NAME} listens\n")
 server.serve_forever()

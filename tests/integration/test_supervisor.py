@@ -141,6 +141,16 @@ def test_everything_comes_up_shows_one_screen_and_ends_on_ctrl_c(machine_with_po
     assert running_up(machine.data) is None
 
 
+def test_it_is_found_on_the_one_address_that_it_listens_on(machine: Machine) -> None:
+    machine.environment["CLOSEDLOOP_HOST"] = "127.0.0.2"
+    machine.run_up()
+    assert f"http://127.0.0.2:{machine.port}\n" in machine.output()
+    info = running_up(machine.data)
+    assert info is not None
+    assert (info.ops_host, info.ops_port) == ("127.0.0.2", machine.ops_port)
+    assert machine.stop() == 0
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_intake_ends_first_and_the_rest_after_it(machine: Machine, sign: signal.Signals) -> None:
     machine.run_up()

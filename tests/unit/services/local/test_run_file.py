@@ -9,7 +9,7 @@ from services.local.run_file import NAME, RunInfo, read_run_file, remove_run_fil
 
 OURSELVES = find_process(os.getpid())
 assert OURSELVES is not None
-INFO = RunInfo(OURSELVES, "postgresql://x", "http://c", "http://r", 9090, {"collector": Process(7, "8")})
+INFO = RunInfo(OURSELVES, "postgresql://x", "http://c", "http://r", "127.0.0.1", 9090, {"collector": Process(7, "8")})
 
 
 def test_other_commands_read_where_a_running_up_is(tmp_path: Path) -> None:
