@@ -1,7 +1,7 @@
 """`python -m attributor`: the attributor as a process."""
 
 from attributor.crediting import GROUP, Crediting
-from schemas.topics import DEALS
+from schemas.topics import READERS
 from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
@@ -16,7 +16,7 @@ async def serve(service: Service) -> None:
     async with connect(dsn, application=GROUP, size=2) as database, open_log(settings) as log:
         rules = await adopt_rules(database, settings)
         crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
-        await consume(log, database, group=GROUP, topics=(DEALS,), handler=crediting, service=service)
+        await consume(log, database, group=GROUP, topics=READERS[GROUP], handler=crediting, service=service)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from attributor.split import split
-from attributor.weights import MODELS
-from schemas.credit import Cause, Credits
+from attributor.weights import WEIGHTS
+from schemas.credit import MODELS, Cause, Credits
 from schemas.deal import Stage
 from schemas.visit import Touch
 
@@ -84,7 +84,7 @@ def entry_of(deal: DealState | None, touches: Sequence[Touch]) -> Entry | None:
 
 def credit(model: str, amount: int, touches: int) -> Credits:
     """The credits of one model for a journey of this many touches; without any, the whole amount once."""
-    shares = MODELS[model](touches) if touches else (Fraction(1),)
+    shares = WEIGHTS[model](touches) if touches else (Fraction(1),)
     return Credits(model, shares, split(amount, shares))
 
 

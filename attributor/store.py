@@ -13,7 +13,7 @@ from schemas.credit import UNATTRIBUTED, Cause, Credits
 from schemas.deal import Stage
 from schemas.instant import format_instant
 from schemas.visit import Source, Touch
-from services.runtime.postgres import Connection, Database, Record, load_queries
+from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 QUERIES = load_queries("attributor")
 
@@ -53,30 +53,30 @@ class Correction:
 async def add_deal_events(database: Database, facts: Sequence[DealFact]) -> None:
     """Store the facts, and rows to lock, and commit, so that whoever derives from now on sees them. Not yet on disk."""
     async with database.transaction(durable=False) as connection:
-        await connection.execute(QUERIES.add_deal_events, *_columns(facts))
-        await connection.execute(QUERIES.add_deals, *_columns([(fact.provider, fact.deal_id) for fact in facts]))
+        await connection.execute(QUERIES.add_deal_events, *columns(facts))
+        await connection.execute(QUERIES.add_deals, *columns([(fact.provider, fact.deal_id) for fact in facts]))
 
 
 async def concerned_deals(connection: Connection, facts: Sequence[DealFact]) -> list[DealKey]:
     """Deals whose newest version these records may change, whether they were new or not."""
-    rows = await connection.fetch(QUERIES.concerned_deals, *_columns([fact[:2] for fact in facts]))
+    rows = await connection.fetch(QUERIES.concerned_deals, *columns([fact[:2] for fact in facts]))
     return sorted((row["provider"], row["deal_id"]) for row in rows)
 
 
 async def lock_deals(connection: Connection, deals: Sequence[DealKey]) -> None:
     """Keep others from crediting these deals until the transaction ends."""
-    await connection.fetch(QUERIES.lock_deals, *_columns(deals))
+    await connection.fetch(QUERIES.lock_deals, *columns(deals))
 
 
 async def put_newest_versions(connection: Connection, deals: Sequence[DealKey]) -> None:
     """Lock these deals and bring them in line with their versions."""
     await lock_deals(connection, deals)
-    await connection.execute(QUERIES.put_newest_versions, *_columns(deals))
+    await connection.execute(QUERIES.put_newest_versions, *columns(deals))
 
 
 async def deal_states(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, DealState]:
     """The deals as they stand; one that was never there is missing."""
-    rows = await connection.fetch(QUERIES.deals_by_id, *_columns(deals))
+    rows = await connection.fetch(QUERIES.deals_by_id, *columns(deals))
     states = (DealState(**{**row, "stage": Stage(row["stage"])}) for row in map(dict, rows))
     return {state.key: state for state in states}
 
@@ -88,7 +88,7 @@ async def journeys(
     found: dict[DealKey, list[Touch]] = {deal: [] for deal in windows}
     if windows:
         rows = [(*deal, *window) for deal, window in windows.items()]
-        for row in await connection.fetch(QUERIES.journeys, *_columns(rows)):
+        for row in await connection.fetch(QUERIES.journeys, *columns(rows)):
             found[row["provider"], row["deal_id"]].append(_touch(row))
     return found
 
@@ -96,9 +96,9 @@ async def journeys(
 async def current_entries(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, Entry]:
     """What the ledger holds of these deals now."""
     amounts: dict[DealKey, dict[str, tuple[int, ...]]] = {}
-    for row in await connection.fetch(QUERIES.current_credits, *_columns(deals)):
+    for row in await connection.fetch(QUERIES.current_credits, *columns(deals)):
         amounts.setdefault((row["provider"], row["deal_id"]), {})[row["model"]] = tuple(row["amounts"])
-    rows = await connection.fetch(QUERIES.current_entries, *_columns(deals))
+    rows = await connection.fetch(QUERIES.current_entries, *columns(deals))
     return {deal: _entry(row, amounts[deal]) for row in rows for deal in [(row["provider"], row["deal_id"])]}
 
 
@@ -106,10 +106,10 @@ async def correct(connection: Connection, corrections: Sequence[Correction]) -> 
     """Close what the ledger held and add what it should hold; the database refuses credits that do not sum up."""
     closed = [(*each.deal, each.cause.value) for each in corrections if each.held is not None]
     if closed:
-        await connection.execute(QUERIES.close_entries, *_columns(closed))
+        await connection.execute(QUERIES.close_entries, *columns(closed))
     due = [(each.deal, each.due, each.cause) for each in corrections if each.due is not None]
     if due:
-        rows = await connection.fetch(QUERIES.last_versions, *_columns([deal for deal, _, _ in due]))
+        rows = await connection.fetch(QUERIES.last_versions, *columns([deal for deal, _, _ in due]))
         last = {(row["provider"], row["deal_id"]): row["version"] for row in rows}
         numbered = [(deal, last.get(deal, 0) + 1, entry, cause) for deal, entry, cause in due]
         await connection.execute(QUERIES.add_entries, _json(_entry_row(*each) for each in numbered))
@@ -133,15 +133,11 @@ async def deals_of_notes(
     connection: Connection, notes: Sequence[tuple[str, UUID, datetime, datetime]], lookback: timedelta
 ) -> dict[DealKey, Cause]:
     """The deals that these notes concern, and why."""
-    rows = await connection.fetch(QUERIES.deals_of_notes, *_columns(notes), lookback)
+    rows = await connection.fetch(QUERIES.deals_of_notes, *columns(notes), lookback)
     return {
         (row["provider"], row["deal_id"]): Cause.leads_changed if row["leads_changed"] else Cause.touch_arrived
         for row in rows
     }
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> str:
@@ -182,7 +178,6 @@ def _entry(row: Record, amounts: Mapping[str, tuple[int, ...]]) -> Entry:
 
 def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause) -> dict[str, Any]:
     cells = [_cells(touch) for touch in entry.touches] or [_cells(None)]
-    columns = zip(_TOUCH_COLUMNS, map(list, zip(*cells, strict=True)), strict=True)
     return {
         "provider": deal[0],
         "deal_id": deal[1],
@@ -194,7 +189,7 @@ def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause) -> dict[
         "owner": entry.owner,
         "touches": len(cells),
         "cause": cause.value,
-        **dict(columns),
+        **dict(zip(_TOUCH_COLUMNS, columns(cells), strict=True)),
     }
 
 

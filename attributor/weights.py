@@ -35,10 +35,10 @@ def position_based(touches: int) -> Shares:
     return (END, *(MIDDLE / (touches - 2),) * (touches - 2), END)
 
 
-MODELS: dict[str, Callable[[int], Shares]] = {
+WEIGHTS: dict[str, Callable[[int], Shares]] = {
     "first_touch": first_touch,
     "last_touch": last_touch,
     "linear": linear,
     "position_based": position_based,
 }
-"""By the name that reports ask for; `touches` is the length of the journey, at least 1."""
+"""By the model's name in `schemas.credit.MODELS`; `touches` is the length of the journey, at least 1."""

@@ -1,7 +1,7 @@
 """`python -m identity`: the identity consumer as a process."""
 
 from identity.resolver import GROUP, Resolver
-from schemas.topics import TOPICS
+from schemas.topics import READERS
 from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
@@ -16,7 +16,7 @@ async def serve(service: Service) -> None:
     async with connect(dsn, application=GROUP, size=2) as database, open_log(settings) as log:
         rules = await adopt_rules(database, settings)
         resolver = Resolver(database, settings.id_key.get_secret_value(), rules.own_domains)
-        await consume(log, database, group=GROUP, topics=TOPICS, handler=resolver, service=service)
+        await consume(log, database, group=GROUP, topics=READERS[GROUP], handler=resolver, service=service)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from identity.facts import Facts, HitFact
 from identity.visits import Hit, Start, Visit
 from schemas.event import HITS
 from schemas.visit import Source
-from services.runtime.postgres import Connection, Database, Record, load_queries
+from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -56,19 +56,19 @@ async def add_facts(database: Database, facts: Facts) -> None:
     """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
     async with database.transaction(durable=False) as connection:
         if facts.seen:
-            await connection.execute(QUERIES.add_identifiers, *_columns(facts.seen))
+            await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
         if facts.pairs:
-            await connection.execute(QUERIES.add_pairs, *_columns(facts.pairs))
+            await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
         if facts.hits:
             await connection.execute(QUERIES.add_visitors, sorted({hit.visitor_id for hit in facts.hits}))
-            await connection.execute(QUERIES.add_hits, *_columns(facts.hits))
+            await connection.execute(QUERIES.add_hits, *columns(facts.hits))
         if facts.carriers:
-            await connection.execute(QUERIES.add_carriers, *_columns(facts.carriers))
+            await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
 
 
 async def unsettled(source: Database | Connection, facts: Facts) -> list[UUID]:
     """Identifiers of the batch whose leads do not take all facts into account."""
-    a, b = _columns(facts.pairs) or ([], [])
+    a, b = columns(facts.pairs) or ([], [])
     rows = await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])
     return [row["id"] for row in rows]
 
@@ -104,9 +104,9 @@ async def put_placements(
     rows = sorted(
         (each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items()
     )
-    await connection.execute(QUERIES.place_identifiers, *_columns(rows))
+    await connection.execute(QUERIES.place_identifiers, *columns(rows))
     if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
-        await connection.execute(QUERIES.settle_pairs, *_columns(inside))
+        await connection.execute(QUERIES.settle_pairs, *columns(inside))
 
 
 async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None:
@@ -116,13 +116,13 @@ async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None
 
 async def concerned_spans(connection: Connection, hits: Sequence[HitFact]) -> list[Span]:
     """Which time of which visitor these hits concern, whether they were new or not."""
-    rows = await connection.fetch(QUERIES.concerned_spans, *_columns([hit[:2] for hit in hits]))
+    rows = await connection.fetch(QUERIES.concerned_spans, *columns([hit[:2] for hit in hits]))
     return [Span(*row) for row in rows]
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
     """Where to fold for these spans, reaching to the `horizon`th standing visit after each."""
-    return [_range(row) for row in await connection.fetch(QUERIES.fold_ranges, *_columns(spans), horizon)]
+    return [_range(row) for row in await connection.fetch(QUERIES.fold_ranges, *columns(spans), horizon)]
 
 
 async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Hit]]:
@@ -148,7 +148,7 @@ async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[
     """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on."""
     never = (ALL_TIME[1], "")
     rows = [(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges]
-    found = await connection.fetch(QUERIES.names_around, *_columns(rows))
+    found = await connection.fetch(QUERIES.names_around, *columns(rows))
     return {row["visitor_id"]: (row["before"], row["after"]) for row in found}
 
 
@@ -157,9 +157,9 @@ async def replace_visits(
 ) -> None:
     """Take away and put visits, each with its visitor."""
     if gone:
-        await connection.execute(QUERIES.remove_visits, *_columns([(visitor, *visit.key) for visitor, visit in gone]))
+        await connection.execute(QUERIES.remove_visits, *columns([(visitor, *visit.key) for visitor, visit in gone]))
     if put:
-        await connection.execute(QUERIES.put_visits, *_columns([_visit_row(visitor, visit) for visitor, visit in put]))
+        await connection.execute(QUERIES.put_visits, *columns([_visit_row(visitor, visit) for visitor, visit in put]))
 
 
 async def settle_owners(
@@ -171,14 +171,14 @@ async def settle_owners(
     """
     if not edges:
         return []
-    rows = await connection.fetch(QUERIES.settle_owners, *_columns(edges))
+    rows = await connection.fetch(QUERIES.settle_owners, *columns(edges))
     return [(row["started_at"], row["old_owner"], row["new_owner"]) for row in rows if row["is_touch"]]
 
 
 async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
     """Store notes in the transaction that makes them true."""
     if notes:
-        await connection.execute(QUERIES.leave_notes, *_columns(notes))
+        await connection.execute(QUERIES.leave_notes, *columns(notes))
 
 
 async def spread_identifier_notes(connection: Connection, limit: int) -> int:
@@ -198,13 +198,9 @@ async def claim_visitor_notes(connection: Connection, limit: int) -> list[str]:
     return sorted({row["key"] for row in await connection.fetch(QUERIES.claim_visitor_notes, limit)})
 
 
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
     never = (ALL_TIME[1], "")
-    return _columns([(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges])
+    return columns([(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges])
 
 
 def _identifiers(rows: Iterable[Record]) -> dict[UUID, Identifier]:

@@ -6,6 +6,9 @@ from fractions import Fraction
 
 from schemas.visit import Source
 
+MODELS = ("first_touch", "last_touch", "linear", "position_based")
+"""The names of the models that the ledger keeps for every won deal."""
+
 UNATTRIBUTED = Source("Unattributed", "(not set)", "(not set)")
 """Who is credited when no touch is known, so that the sum still holds."""
 

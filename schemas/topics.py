@@ -17,6 +17,9 @@ EVENTS = Topic("events", 8)
 DEALS = Topic("deals", 4)
 TOPICS = (EVENTS, DEALS)
 
+READERS = {"identity": TOPICS, "attributor": (DEALS,)}
+"""The topics that each consumer group reads. Identity reads deals for the people on them."""
+
 DEAL_TYPES = frozenset({EventType.deal, EventType.contact})
 """What a CRM says; the attributor reads these alone."""
 

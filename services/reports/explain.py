@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.credit import MODELS
 from services.reports.answers import Credit, DealCredits, DealDetail
-from services.reports.questions import MODELS, Question
+from services.reports.questions import Question
 from services.reports.store import Store
 from services.runtime.postgres import Database
 from services.runtime.rules import Rules, rules_of

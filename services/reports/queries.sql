@@ -1,9 +1,5 @@
 -- Of identity's tables only the views `lead_of` and `touch` are named here.
 
--- name: stored_rules
--- The rules that the present state was derived under; none before the first start of a service that derives.
-SELECT rules FROM rules;
-
 -- name: won_by_currency
 -- What was won in the period in each currency, as it stood at `as_of`; first the one that most deals have.
 SELECT currency, count(*) AS deals, sum(amount) AS amount

@@ -8,12 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas.credit import MODELS
 from schemas.identifier import email_identifier
 from schemas.instant import parse_instant
 from schemas.money import EXPONENTS
-
-MODELS = ("first_touch", "last_touch", "linear", "position_based")
-"""The models that the ledger keeps for every won deal."""
 
 DEFAULT_MODEL = "linear"
 

@@ -3,16 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from schemas.topics import DEALS, EVENTS, TOPICS
+from schemas.topics import READERS, TOPICS
 from services.reports.answers import Status
 from services.reports.store import Store
 from services.runtime.log import Log
-from services.runtime.postgres import Database
-from services.runtime.rules import rules_of
-from services.runtime.settings import Settings
-
-READS = {"identity": (EVENTS.name, DEALS.name), "attributor": (DEALS.name,)}
-"""The topics that each consumer group reads."""
 
 
 async def status_of(store: Store, log: Log) -> Status:
@@ -20,7 +14,7 @@ async def status_of(store: Store, log: Log) -> Status:
     ends = {topic.name: await log.ends(topic.name) for topic in TOPICS}
     backlog = await store.backlog(log.log_id)
     lag = lag_of(ends, backlog.positions)
-    notes = {group: backlog.notes.get(group, 0) for group in READS}
+    notes = {group: backlog.notes.get(group, 0) for group in READERS}
     return Status(
         settled=not any(lag.values()) and not any(notes.values()),
         lag=lag,
@@ -31,11 +25,6 @@ async def status_of(store: Store, log: Log) -> Status:
     )
 
 
-async def standing_of(database: Database, log: Log, settings: Settings) -> Status:
-    """The same for a caller that has no store."""
-    return await status_of(Store(database, rules_of(settings)), log)
-
-
 def lag_of(ends: Mapping[str, list[int]], positions: Mapping[tuple[str, str, int], int]) -> dict[str, int]:
     """Records that each group has still to read.
 
@@ -44,9 +33,9 @@ def lag_of(ends: Mapping[str, list[int]], positions: Mapping[tuple[str, str, int
     """
     return {
         group: sum(
-            max(0, end - positions.get((group, topic, partition), 0))
+            max(0, end - positions.get((group, topic.name, partition), 0))
             for topic in topics
-            for partition, end in enumerate(ends[topic])
+            for partition, end in enumerate(ends[topic.name])
         )
-        for group, topics in READS.items()
+        for group, topics in READERS.items()
     }

@@ -5,13 +5,11 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import UUID
 
-import orjson
-
 from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, Lead, Revenue
 from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
 from services.reports.rows import credits_of, deal_detail_of, deal_of, pick_deal, reported_currency, revenue_of
 from services.runtime.postgres import Connection, Database, Record, load_queries
-from services.runtime.rules import Rules
+from services.runtime.rules import Rules, stored_rules
 
 queries = load_queries(__package__)
 
@@ -35,11 +33,7 @@ class Store:
 
     async def rules(self) -> Rules:
         """The rules that the state was derived under. Asked anew each time: a replay changes them."""
-        text = await self._database.fetchval(queries.stored_rules)
-        if text is None:
-            return self._first_rules
-        stored = orjson.loads(text)
-        return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
+        return await stored_rules(self._database) or self._first_rules
 
     async def revenue(self, question: Question) -> Revenue:
         """Who earned what in the period."""

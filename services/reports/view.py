@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from schemas.credit import MODELS
 from schemas.money import decimal_text
 from services.reports.answers import Revenue, Status
 from services.reports.chart import Chart, chart_of
-from services.reports.questions import DIMENSIONS, MODELS, Question, last_days
+from services.reports.questions import DIMENSIONS, Question, last_days
 from services.reports.rows import Row, deal_address
 from services.reports.wording import (
     column_texts,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from services.runtime.postgres import Connection, Database, Record, load_queries
+from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 HANDLER_FAILED = "handler_failed"
 """The reason for a record that could be read, but that the service could not handle; the others are the codec's."""
@@ -26,9 +26,7 @@ class DeadLetter(NamedTuple):
 async def put_aside(connection: Connection, log_id: UUID, group: str, letters: Sequence[DeadLetter]) -> None:
     """Keep the letters, once each, if the transaction of `connection` commits."""
     if letters:
-        await connection.execute(
-            queries.put_aside, group, log_id, *(list(column) for column in zip(*letters, strict=True))
-        )
+        await connection.execute(queries.put_aside, group, log_id, *columns(letters))
 
 
 async def newest(database: Database, limit: int) -> list[Record]:

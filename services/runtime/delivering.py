@@ -18,7 +18,7 @@ from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, put_aside
 from services.runtime.leases import Place
 from services.runtime.logs import describe
 from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
-from services.runtime.postgres import Connection, Database, is_conflict, is_outage, load_queries
+from services.runtime.postgres import Connection, Database, columns, is_conflict, is_outage, load_queries
 from services.runtime.reading import Reader, Taken
 from services.runtime.settings import StartError
 
@@ -127,8 +127,7 @@ class Courier:
 
     async def _move(self, connection: Connection, ends: Mapping[Place, int]) -> None:
         moves = sorted((place.topic, place.partition, self._reader.position(place), end) for place, end in ends.items())
-        columns = (list(column) for column in zip(*moves, strict=True))
-        tag = await connection.execute(queries.move_positions, self._log_id, self._group, *columns)
+        tag = await connection.execute(queries.move_positions, self._log_id, self._group, *columns(moves))
         if tag != f"UPDATE {len(moves)}":
             raise Fenced(f"{tag} of {len(moves)}")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.runtime.logs import describe
-from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
+from services.runtime.postgres import Database, columns, is_conflict, is_outage, load_queries
 
 LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 2.0
@@ -54,7 +54,7 @@ class Lease:
 
     async def join(self) -> None:
         """Become a member; on the first start of a group, begin every partition at offset 0."""
-        await self._database.execute(queries.make_positions, self._log_id, self._group, *_columns(self.places))
+        await self._database.execute(queries.make_positions, self._log_id, self._group, *columns(self.places))
         await self.renew()
 
     async def keep(self) -> None:
@@ -105,8 +105,4 @@ class Lease:
         return {Place(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
     async def _change(self, query: str, places: Sequence[Place]) -> None:
-        await self._database.execute(query, self._log_id, self._group, self._member, *_columns(places))
-
-
-def _columns(places: Sequence[Place]) -> tuple[list[str], list[int]]:
-    return [place.topic for place in places], [place.partition for place in places]
+        await self._database.execute(query, self._log_id, self._group, self._member, *columns(places))

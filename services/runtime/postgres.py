@@ -200,6 +200,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _CONFLICT_STATES
 
 
+def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Rows as one list a column, as `unnest` takes a set; of no rows there are no columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 class Queries:
     """Queries by name, as attributes."""
 

@@ -37,10 +37,17 @@ def rules_of(settings: Settings) -> Rules:
 
 async def adopt_rules(database: Database, settings: Settings) -> Rules:
     """The rules in force: those stored, whatever the settings say. The first start stores those of the settings."""
+    await database.execute(queries.store_first_rules, orjson.dumps(asdict(rules_of(settings))).decode())
+    rules = await stored_rules(database)  # another service may have been the first
+    assert rules is not None
+    return rules
+
+
+async def stored_rules(database: Database) -> Rules | None:
+    """The rules in force; None before the first start of a service that derives."""
     text = await database.fetchval(queries.stored_rules)
     if text is None:
-        await database.execute(queries.store_first_rules, orjson.dumps(asdict(rules_of(settings))).decode())
-        text = await database.fetchval(queries.stored_rules)  # another service may have been the first
+        return None
     stored = orjson.loads(text)
     return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
 

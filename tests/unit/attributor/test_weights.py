@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from attributor.weights import MODELS
+from attributor.weights import WEIGHTS
+from schemas.credit import MODELS
 
 
 @pytest.mark.parametrize(
@@ -28,13 +29,17 @@ from attributor.weights import MODELS
     ],
 )
 def test_how_much_each_touch_earned(model: str, touches: int, shares: list[Fraction]) -> None:
-    assert list(MODELS[model](touches)) == shares
+    assert list(WEIGHTS[model](touches)) == shares
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", WEIGHTS)
 @pytest.mark.parametrize("touches", [1, 2, 3, 7, 100, 1000])
 def test_shares_are_exact_and_sum_to_one(model: str, touches: int) -> None:
-    shares = MODELS[model](touches)
+    shares = WEIGHTS[model](touches)
     assert len(shares) == touches
     assert sum(shares) == 1
     assert all(isinstance(share, Fraction) and 0 <= share <= 1 for share in shares)
+
+
+def test_every_model_that_can_be_asked_for_has_its_weights() -> None:
+    assert tuple(WEIGHTS) == MODELS
