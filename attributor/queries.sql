@@ -80,17 +80,22 @@ SELECT e.provider, e.deal_id, max(e.version) AS version
 FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 GROUP BY e.provider, e.deal_id;
 
+-- name: ledger_time
+-- The time of a correction: what it closes ends when what it adds begins, so that a deal is never without its money.
+SELECT clock_timestamp();
+
 -- name: close_entries
 -- What no longer holds stays in the ledger, with the time and the cause of its end.
-UPDATE entries e SET superseded_at = clock_timestamp(), superseded_cause = closed.cause
-FROM unnest($1::text[], $2::text[], $3::text[]) AS closed (provider, deal_id, cause)
+UPDATE entries e SET superseded_at = $1, superseded_cause = closed.cause
+FROM unnest($2::text[], $3::text[], $4::text[]) AS closed (provider, deal_id, cause)
 WHERE e.provider = closed.provider AND e.deal_id = closed.deal_id AND e.superseded_at IS NULL;
 
 -- name: add_entries
--- New entries, one JSON object each.
+-- New entries, one JSON object each, held from $1 on.
 INSERT INTO entries (provider, deal_id, version, amount, currency, created_at, closed_at, owner, touches, visitor_id,
-                     touch_id, occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause)
-SELECT * FROM jsonb_to_recordset($1::jsonb) AS entry (
+                     touch_id, occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause,
+                     recorded_at)
+SELECT entry.*, $1::timestamptz FROM jsonb_to_recordset($2::jsonb) AS entry (
     provider text, deal_id text, version integer, amount bigint, currency text, created_at timestamptz,
     closed_at timestamptz, owner text, touches integer, visitor_id text[], touch_id text[], occurred_at timestamptz[],
     channel text[], source text[], medium text[], campaign text[], content text[], term text[], landing_page text[],

@@ -104,15 +104,18 @@ async def current_entries(connection: Connection, deals: Sequence[DealKey]) -> d
 
 async def correct(connection: Connection, corrections: Sequence[Correction]) -> None:
     """Close what the ledger held and add what it should hold; the database refuses credits that do not sum up."""
+    if not corrections:
+        return
+    at = await connection.fetchval(QUERIES.ledger_time)
     closed = [(*each.deal, each.cause.value) for each in corrections if each.held is not None]
     if closed:
-        await connection.execute(QUERIES.close_entries, *columns(closed))
+        await connection.execute(QUERIES.close_entries, at, *columns(closed))
     due = [(each.deal, each.due, each.cause) for each in corrections if each.due is not None]
     if due:
         rows = await connection.fetch(QUERIES.last_versions, *columns([deal for deal, _, _ in due]))
         last = {(row["provider"], row["deal_id"]): row["version"] for row in rows}
         numbered = [(deal, last.get(deal, 0) + 1, entry, cause) for deal, entry, cause in due]
-        await connection.execute(QUERIES.add_entries, _json(_entry_row(*each) for each in numbered))
+        await connection.execute(QUERIES.add_entries, at, _json(_entry_row(*each) for each in numbered))
         await connection.execute(
             QUERIES.add_credits,
             _json(

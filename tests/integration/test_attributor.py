@@ -66,6 +66,15 @@ async def test_a_won_deal_is_credited_to_the_touches_of_its_contact(
     assert await credited(loop, model=model) == amounts
 
 
+async def test_a_correction_leaves_no_moment_without_the_deals_money(loop: Loop) -> None:
+    await loop.take(WON)
+    for event in JOURNEY:
+        await loop.take(event)
+    rows = await loop.database.fetch("SELECT recorded_at, superseded_at FROM entries ORDER BY version")
+    assert len(rows) > 1
+    assert [row["superseded_at"] for row in rows] == [*(row["recorded_at"] for row in rows[1:]), None]
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_visits_form_and_deal_may_come_in_any_order(loop: Loop, order: tuple[int, ...]) -> None:
     parts = [JOURNEY[:3], JOURNEY[3:], [WON]]
