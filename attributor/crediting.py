@@ -5,7 +5,7 @@ corrected where it differs. Notes from identity lead to the deals they concern; 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -76,7 +76,7 @@ class Crediting:
         )
 
 
-def windows_of(states: Mapping[DealKey, DealState], lookback: timedelta) -> dict[DealKey, Any]:
+def windows_of(states: Mapping[DealKey, DealState], lookback: timedelta) -> dict[DealKey, tuple[datetime, datetime]]:
     """The windows of the won deals among these."""
     return {
         key: window(deal.created_at or deal.closed_at, deal.closed_at, lookback)

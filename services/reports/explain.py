@@ -7,9 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.credit import MODELS
 from services.reports.answers import Credit, DealCredits, DealDetail
-from services.reports.questions import Question
 from services.reports.store import Store
 from services.runtime.postgres import Database
 from services.runtime.rules import Rules, rules_of
@@ -24,9 +22,7 @@ async def explain(database: Database, settings: Settings, address: str) -> str:
     Raises Refusal when there is no such deal, or the bare id is that of several.
     """
     store = Store(database, rules_of(settings))
-    deal = await store.deal(address)
-    credits_by_model = [await store.credits(address, Question(model=model)) for model in MODELS]
-    return explanation(deal, credits_by_model, await store.rules())
+    return explanation(*await store.credits_by_model(address), await store.rules())
 
 
 def explanation(deal: DealDetail, credits_by_model: Sequence[DealCredits], rules: Rules) -> str:

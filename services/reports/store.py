@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.credit import MODELS
 from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, Lead, Revenue
 from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
 from services.reports.rows import credits_of, deal_detail_of, deal_of, pick_deal, reported_currency, revenue_of
@@ -72,6 +73,16 @@ class Store:
                 queries.credits_of_deal, deal["provider"], deal["deal_id"], question.model, question.as_of
             )
         return credits_of(deal, question.model, entry)
+
+    async def credits_by_model(self, address: str) -> tuple[DealDetail, list[DealCredits]]:
+        """The deal as it is now, and who earned it under each model. Raises Refusal."""
+        async with self._snapshot() as connection:
+            deal = await _deal_at(connection, address)
+            entries = [
+                await connection.fetchrow(queries.credits_of_deal, deal["provider"], deal["deal_id"], model, None)
+                for model in MODELS
+            ]
+        return deal_detail_of(deal), [credits_of(deal, *each) for each in zip(MODELS, entries, strict=True)]
 
     async def lead(self, identifier: UUID) -> Lead | None:
         """The lead that holds the identifier with this id now."""

@@ -18,7 +18,7 @@ from collector.counts import Counts
 from collector.ingest import Ingest
 from identity.resolver import GROUP as IDENTITY
 from identity.resolver import Resolver
-from schemas.topics import DEALS, TOPICS
+from schemas.topics import READERS
 from services.reports.digest import digest, digest_parts
 from services.reports.standing import status_of
 from services.reports.store import Store
@@ -84,9 +84,10 @@ async def running_loop(settings: Settings, *, consumers: int = 1) -> AsyncIterat
                 if group == IDENTITY
                 else Crediting(own, id_key, rules.zone, rules.lookback)
             )
-            topics = TOPICS if group == IDENTITY else (DEALS,)
             services.append(Service(group, settings))
-            tasks.create_task(consume(log, own, group=group, topics=topics, handler=handler, service=services[-1]))
+            tasks.create_task(
+                consume(log, own, group=group, topics=READERS[group], handler=handler, service=services[-1])
+            )
         try:
             yield Loop(settings, log, database)
         finally:
