@@ -1,7 +1,7 @@
 """`python -m attributor`: the attributor as a process."""
 
-from attributor.crediting import GROUP, Crediting
-from schemas.topics import READERS
+from attributor.crediting import Crediting
+from schemas.topics import ATTRIBUTOR, READERS
 from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
@@ -13,11 +13,11 @@ async def serve(service: Service) -> None:
     """Consume until the service is asked to stop."""
     settings = service.settings
     dsn = settings.database_url.get_secret_value()
-    async with connect(dsn, application=GROUP, size=2) as database, open_log(settings) as log:
+    async with connect(dsn, application=ATTRIBUTOR, size=2) as database, open_log(settings) as log:
         rules = await adopt_rules(database, settings)
         crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
-        await consume(log, database, group=GROUP, topics=READERS[GROUP], handler=crediting, service=service)
+        await consume(log, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service)
 
 
 if __name__ == "__main__":
-    run_service(GROUP, 2, serve, needs=("database_url", "id_key"))
+    run_service(ATTRIBUTOR, 2, serve, needs=("database_url", "id_key"))

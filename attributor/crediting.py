@@ -10,16 +10,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from attributor import store
-from attributor.journey import DealState, cause_of, entry_of, same, window
+from attributor.journey import cause_of, entry_of, same, window
 from attributor.store import Correction, DealFact, DealKey
 from schemas.canonical import event_rank
 from schemas.credit import Cause
-from schemas.deal import DealEvent, Stage, deal_of
+from schemas.deal import DealEvent, DealState, Stage, deal_of
 from schemas.identifier import identifier_id
 from services.runtime.consumer import Delivery, Fence
 from services.runtime.postgres import Connection, Database
 
-GROUP = "attributor"
 NOTES_AT_ONCE = 500
 
 

@@ -11,28 +11,10 @@ from fractions import Fraction
 from attributor.split import split
 from attributor.weights import WEIGHTS
 from schemas.credit import MODELS, Cause, Credits
-from schemas.deal import Stage
+from schemas.deal import DealState, Stage
 from schemas.visit import Touch
 
 BEGINNING = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
-
-
-@dataclass(frozen=True, slots=True)
-class DealState:
-    """A deal as far as credits depend on it; `contacts` are left to the journey."""
-
-    provider: str
-    deal_id: str
-    stage: Stage
-    amount: int
-    currency: str | None
-    created_at: datetime | None
-    closed_at: datetime | None
-    owner: str | None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.provider, self.deal_id)
 
 
 @dataclass(frozen=True, slots=True)

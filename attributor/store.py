@@ -8,9 +8,9 @@ from uuid import UUID
 
 import orjson
 
-from attributor.journey import DealState, Entry
+from attributor.journey import Entry
 from schemas.credit import UNATTRIBUTED, Cause, Credits
-from schemas.deal import Stage
+from schemas.deal import DealState, Stage
 from schemas.instant import format_instant
 from schemas.visit import Source, Touch
 from services.runtime.postgres import Connection, Database, Record, columns, load_queries

@@ -1,7 +1,7 @@
 """`python -m identity`: the identity consumer as a process."""
 
-from identity.resolver import GROUP, Resolver
-from schemas.topics import READERS
+from identity.resolver import Resolver
+from schemas.topics import IDENTITY, READERS
 from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.log import open_log
@@ -13,11 +13,11 @@ async def serve(service: Service) -> None:
     """Consume until the service is asked to stop."""
     settings = service.settings
     dsn = settings.database_url.get_secret_value()
-    async with connect(dsn, application=GROUP, size=2) as database, open_log(settings) as log:
+    async with connect(dsn, application=IDENTITY, size=2) as database, open_log(settings) as log:
         rules = await adopt_rules(database, settings)
         resolver = Resolver(database, settings.id_key.get_secret_value(), rules.own_domains)
-        await consume(log, database, group=GROUP, topics=READERS[GROUP], handler=resolver, service=service)
+        await consume(log, database, group=IDENTITY, topics=READERS[IDENTITY], handler=resolver, service=service)
 
 
 if __name__ == "__main__":
-    run_service(GROUP, 1, serve, needs=("database_url", "id_key"))
+    run_service(IDENTITY, 1, serve, needs=("database_url", "id_key"))

@@ -10,8 +10,10 @@ from datetime import datetime
 from uuid import UUID
 
 from identity import store
-from identity.store import Note, Range, Span
+from identity.store import Range, Span
 from identity.visits import Hit, Visit, fold, owned
+from schemas.note import Note, NoteKind
+from schemas.topics import ATTRIBUTOR
 from services.runtime.postgres import Connection
 
 Change = tuple[datetime, UUID | None, UUID | None]
@@ -110,4 +112,4 @@ def touch_notes(changes: Sequence[Change]) -> list[Note]:
             if owner is not None:
                 first, last = spans.get(owner, (at, at))
                 spans[owner] = (min(first, at), max(last, at))
-    return [Note("attributor", "touches", str(owner), *span) for owner, span in sorted(spans.items())]
+    return [Note(ATTRIBUTOR, NoteKind.touches, str(owner), *span) for owner, span in sorted(spans.items())]

@@ -12,11 +12,12 @@ from identity import store
 from identity.components import changed_leads, place
 from identity.facts import Facts, facts_of
 from identity.folding import fold_spans
-from identity.store import Note, Span
+from identity.store import Span
+from schemas.note import ALL_TIME, Note, NoteKind
+from schemas.topics import ATTRIBUTOR, IDENTITY
 from services.runtime.consumer import Delivery, Fence
 from services.runtime.postgres import Connection, Database
 
-GROUP = "identity"
 NOTES_AT_ONCE = 100
 VISITORS_AT_ONCE = 200
 
@@ -48,7 +49,7 @@ class Resolver:
             visitors = await store.claim_visitor_notes(connection, VISITORS_AT_ONCE)
             if visitors:
                 await store.lock_visitors(connection, visitors)
-                await fold_spans(connection, [Span(visitor, *store.ALL_TIME) for visitor in visitors])
+                await fold_spans(connection, [Span(visitor, *ALL_TIME) for visitor in visitors])
         return bool(visitors)
 
     async def _settle_leads(self, facts: Facts) -> None:
@@ -69,6 +70,6 @@ async def settle(connection: Connection, changed: Sequence[UUID]) -> None:
     await store.put_placements(connection, members, placed, pairs)
     await store.leave_notes(
         connection,
-        [Note(group, "lead", str(lead)) for group in (GROUP, "attributor") for lead in leads]
-        + [Note(GROUP, "shared", str(identifier)) for identifier in flipped],
+        [Note(group, NoteKind.lead, str(lead)) for group in (IDENTITY, ATTRIBUTOR) for lead in leads]
+        + [Note(IDENTITY, NoteKind.shared, str(identifier)) for identifier in flipped],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,13 +12,11 @@ from identity.components import Identifier, Pair, Placement
 from identity.facts import Facts, HitFact
 from identity.visits import Hit, Start, Visit
 from schemas.event import HITS
+from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
 from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 QUERIES = load_queries("identity")
-
-ALL_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-"""Before and after every event; asyncpg writes them as Postgres' own infinities."""
 
 
 class Span(NamedTuple):
@@ -27,16 +25,6 @@ class Span(NamedTuple):
     visitor_id: str
     from_at: datetime
     to_at: datetime
-
-
-class Note(NamedTuple):
-    """That a group must look at `key` again, as far as it concerns this time."""
-
-    group: str
-    kind: str
-    key: str
-    from_at: datetime = ALL_TIME[0]
-    to_at: datetime = ALL_TIME[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +172,8 @@ async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
 async def spread_identifier_notes(connection: Connection, limit: int) -> int:
     """Turn notes about leads and identifiers into notes about the visitors they concern; answers how many it took."""
     claimed = await connection.fetch(QUERIES.claim_identifier_notes, limit)
-    leads = [row["key"] for row in claimed if row["kind"] == "lead"]
-    shared = [row["key"] for row in claimed if row["kind"] == "shared"]
+    leads = [row["key"] for row in claimed if row["kind"] == NoteKind.lead]
+    shared = [row["key"] for row in claimed if row["kind"] == NoteKind.shared]
     if leads:
         await connection.execute(QUERIES.note_visitors_of_leads, leads)
     if shared:

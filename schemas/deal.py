@@ -63,8 +63,8 @@ class DealEvent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
-    """A deal as its newest version has it, ready to be credited."""
+class DealState:
+    """A deal as far as the money depends on it; dates are resolved."""
 
     provider: str
     deal_id: str
@@ -75,6 +75,16 @@ class Deal:
     created_at: datetime | None
     closed_at: datetime | None
     owner: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.provider, self.deal_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Deal(DealState):
+    """A deal as one version has it, with the people on it."""
+
     contacts: tuple[str, ...]
     """Identifiers of all contacts, sorted."""
     updated_at: datetime

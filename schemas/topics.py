@@ -17,7 +17,10 @@ EVENTS = Topic("events", 8)
 DEALS = Topic("deals", 4)
 TOPICS = (EVENTS, DEALS)
 
-READERS = {"identity": TOPICS, "attributor": (DEALS,)}
+IDENTITY, ATTRIBUTOR = "identity", "attributor"
+"""The consumer groups."""
+
+READERS = {IDENTITY: TOPICS, ATTRIBUTOR: (DEALS,)}
 """The topics that each consumer group reads. Identity reads deals for the people on them."""
 
 DEAL_TYPES = frozenset({EventType.deal, EventType.contact})

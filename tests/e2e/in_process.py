@@ -11,14 +11,12 @@ from typing import Any
 
 import httpx
 
-from attributor.crediting import GROUP as ATTRIBUTOR
 from attributor.crediting import Crediting
 from collector.app import make_app
 from collector.counts import Counts
 from collector.ingest import Ingest
-from identity.resolver import GROUP as IDENTITY
 from identity.resolver import Resolver
-from schemas.topics import READERS
+from schemas.topics import ATTRIBUTOR, IDENTITY, READERS
 from services.reports.digest import digest, digest_parts
 from services.reports.standing import status_of
 from services.reports.store import Store

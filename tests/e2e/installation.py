@@ -53,7 +53,11 @@ class Installation:
         with self.output.open("ab") as output:
             command = [sys.executable, "-m", "services.cli", "up"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=subprocess.STDOUT)
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except AssertionError:
+            self.process.terminate()
+            raise
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

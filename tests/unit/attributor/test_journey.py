@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from attributor.journey import DealState, cause_of, entry_of, same, window
+from attributor.journey import cause_of, entry_of, same, window
 from schemas.credit import Cause
-from schemas.deal import Stage
+from schemas.deal import DealState, Stage
 from schemas.visit import DIRECT, Touch
 from tests.builders import SITE, at
 
