@@ -218,11 +218,15 @@ def demo(
 def _ask(question: Callable[["Database", Settings], Awaitable[T]]) -> T:
     """The answer of one read-only question to the database: the one that runs, or one started for it."""
     from services.local.postgres import database
+    from services.runtime.postgres import UndefinedTableError
 
     settings = load_settings()
-    with database(settings) as dsn:
+    with database(settings, make=False) as dsn:
         reached = settings.model_copy(update={"database_url": SecretStr(dsn)})
-        return asyncio.run(_connected(dsn, lambda connection: question(connection, reached), read_only=True))
+        try:
+            return asyncio.run(_connected(dsn, lambda connection: question(connection, reached), read_only=True))
+        except UndefinedTableError as error:
+            raise StartError("the database has no tables yet; run `closedloop migrate`") from error
 
 
 async def _connected(dsn: str, question: Callable[["Database"], Awaitable[T]], *, read_only: bool) -> T:
@@ -243,9 +247,16 @@ def _json_line(line: bytes, number: int) -> dict[str, str]:
 
 
 def _become(module: str) -> NoReturn:
-    """Go on as this service, in the same process: signals and exit codes are the service's own."""
-    from services.local.processes import python
+    """Go on as this service, in the same process: signals and exit codes are the service's own.
 
+    Without a database of its own it works beside the `up` that runs on the data folder, on that one's.
+    """
+    from services.local.processes import python
+    from services.local.run_file import running_up
+
+    settings = load_settings()
+    if not settings.database_url.get_secret_value() and (running := running_up(settings.data_dir)):
+        os.environ["CLOSEDLOOP_DATABASE_URL"] = running.dsn
     os.execv(sys.executable, python(module))  # noqa: S606 - our own interpreter, no shell
 
 

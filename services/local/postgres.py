@@ -75,6 +75,10 @@ class EmbeddedPostgres:
         password = quote(self._read_password(), safe="")
         return f"postgresql://{NAME}:{password}@/{NAME}?host={quote(str(self._sockets))}&port={PORT}"
 
+    def exists(self) -> bool:
+        """Whether the data folder holds a database, running or not."""
+        return self._data.exists()
+
     def running(self) -> bool:
         """Whether a living server works on the data folder; also while it starts or stops."""
         return find_postmaster(self._data) is not None
@@ -211,15 +215,21 @@ class EmbeddedPostgres:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
+def database(settings: Settings, *, make: bool = True) -> Iterator[str]:
     """The address of the database for one command: the set one, else the embedded one.
 
-    The embedded one is started when it does not run, and stopped afterwards when nobody else uses it.
+    The embedded one is started when it does not run, and stopped afterwards when nobody else uses it. Raises StartError
+    when there is none and none is to be made: a question in the wrong folder leaves nothing behind.
     """
     if url := settings.database_url.get_secret_value():
         yield url
         return
     postgres = EmbeddedPostgres(settings.data_dir)
+    if not make and not postgres.exists():
+        folder = settings.data_dir.absolute()
+        raise StartError(
+            f"there is no data in {folder}; start `closedloop up`, or set CLOSEDLOOP_DATA_DIR to its folder"
+        )
     postgres.start()
     try:
         yield postgres.dsn

@@ -45,7 +45,7 @@ async def watch(store: Store, health: Health) -> None:
 
 
 def main() -> None:
-    run_service("reports", 3, serve, needs=("admin_token", "id_key", "write_key"))
+    run_service("reports", 3, serve, needs=("admin_token", "id_key", "write_key", "database_url"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A setting that is wrong stops the start with one line that names it; nothing is 
 """
 
 import base64
+import binascii
 import json
 import os
 import re
@@ -26,6 +27,7 @@ EX_CONFIG = 78
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _HOST = re.compile(r"[^\s/:@?#]+")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/@?#\"<>]+(/[^\s?#\"<>]*)?")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -103,6 +105,28 @@ class Settings(BaseSettings):
             raise ValueError("is shorter than 16 characters")
         return value
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _standard_secret(cls, value: SecretStr) -> SecretStr:
+        """As Standard Webhooks writes it: base64, perhaps without its padding, perhaps after `whsec_`."""
+        text = value.get_secret_value()
+        encoded = text.removeprefix("whsec_").rstrip("=")
+        try:
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except binascii.Error:
+            key = b""
+        if text and not key:
+            raise ValueError("is no secret of Standard Webhooks, which is whsec_ and base64")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not _WEB_ADDRESS.fullmatch(value):
+            message = f"{value!r} is no address such as https://collect.example.org"
+            raise ValueError(message)
+        return value
+
     @property
     def local_host(self) -> str:
         """Where this machine itself reaches what listens on `host`."""
@@ -127,9 +151,13 @@ class Settings(BaseSettings):
         """Raise SettingsError when one of `names` is empty."""
         for name in names:
             if not _plain(getattr(self, name)):
+                advice = (
+                    f"`closedloop up` makes it and keeps it in {self.data_dir / KEYS_FILE}"
+                    if name in GENERATED
+                    else f"No `closedloop up` runs on {self.data_dir} whose database could be used"
+                )
                 message = (
-                    f"CLOSEDLOOP_{name.upper()} is not set. `closedloop up` makes it and keeps it in "
-                    f"{self.data_dir / KEYS_FILE}; a service alone needs it in its environment."
+                    f"CLOSEDLOOP_{name.upper()} is not set. {advice}; a service alone needs it in its environment."
                 )
                 raise SettingsError(message)
 

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.installation import Installation
+from services.local.child import answers
+from tests.e2e.installation import SERVICES, Installation
 
 ANN = {"type": "form", "event_id": "f", "visitor_id": "v", "occurred_at": "2026-03-02T09:00:00Z", "url": "https://a.example/?utm_source=[red]news&utm_medium=email", "email": "ann@customer.example"}  # fmt: skip
 WON = {"type": "deal", "event_id": "d", "deal_id": "D-1", "stage": "won", "amount": "10.00", "currency": "EUR", "closed_at": "2026-03-20", "contacts": [{"email": "ann@customer.example"}], "updated_at": "2026-03-20T10:00:00Z"}  # fmt: skip
@@ -60,6 +62,30 @@ def test_dead_letters_are_none_and_a_wrong_number_is_one_line(installation: Inst
     assert installation.command("deadletters", "list") == ""
     result = run(installation.environment, "deadletters", "show", "7")
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("command", [["status"], ["digest"], ["explain", "D-1"], ["deadletters", "list"]])
+def test_a_question_where_there_is_no_data_is_one_line_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
+    result = run({"CLOSEDLOOP_DATA_DIR": str(tmp_path / "data")}, *command)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "there is no data in" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("place", "service"), list(enumerate(SERVICES)), ids=SERVICES)
+def test_a_second_one_of_a_service_works_beside_up_on_its_database(
+    installation: Installation, place: int, service: str
+) -> None:
+    environment = Installation(installation.data_dir).environment  # the same data, other ports
+    ops_port = int(environment["CLOSEDLOOP_OPS_PORT"]) + place
+    with subprocess.Popen([sys.executable, "-m", "services.cli", service], env=environment) as process:
+        deadline = time.monotonic() + 30
+        while not answers("127.0.0.1", ops_port) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        is_ready = answers("127.0.0.1", ops_port)
+        process.terminate()
+    assert is_ready
+    assert process.returncode == 0
 
 
 def test_a_second_up_on_the_same_data_is_one_line(installation: Installation) -> None:
@@ -116,6 +142,8 @@ def test_classify_names_the_line_that_it_cannot_read(line: str, told: str) -> No
         pytest.param("BROKER", "rabbit://", "CLOSEDLOOP_BROKER", id="a broker that is none"),
         pytest.param("ADMIN_TOKEN", "k3y", "CLOSEDLOOP_ADMIN_TOKEN: is shorter than 16", id="a token to guess"),
         pytest.param("OWN_DOMAINS", "https://a.example", "CLOSEDLOOP_OWN_DOMAINS", id="an address for a domain"),
+        pytest.param("WEBHOOK_SECRET", "whsec_k3y!", "CLOSEDLOOP_WEBHOOK_SECRET", id="a webhook secret of no bytes"),
+        pytest.param("PUBLIC_URL", "collect.example", "CLOSEDLOOP_PUBLIC_URL", id="a domain for an address"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(name: str, value: str, told: str, tmp_path: Path) -> None:
