@@ -3,6 +3,7 @@
 Pure but for the library's look at the clock.
 """
 
+import base64
 from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -18,10 +19,22 @@ DEAL_UPDATED = "deal.updated"
 def verify(webhook: Webhook, body: bytes, headers: dict[bytes, bytes]) -> None:
     """Raises RefusedError unless the body was signed with our secret at most 5 minutes ago, or ahead."""
     text = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+    # One of several signatures is enough; the library would stop at the first that is not even shaped like one.
+    signatures = text.get("webhook-signature", "").split()
+    text["webhook-signature"] = " ".join(filter(_is_signature, signatures))
     try:
         webhook.verify(body, text, json_parse=False)
     except (WebhookVerificationError, ValueError) as error:  # ValueError: a signature that is not even shaped like one
         raise RefusedError(Reason.signature_wrong) from error
+
+
+def _is_signature(text: str) -> bool:
+    """Whether this is a version, a comma and base64."""
+    version, comma, signature = text.partition(",")
+    try:
+        return bool(version and comma and base64.b64decode(signature, validate=True))
+    except ValueError:
+        return False
 
 
 def open_webhook(body: bytes, webhook_id: str) -> Envelope:

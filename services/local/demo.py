@@ -104,7 +104,7 @@ async def _measure(installation: Installation, shop: Shop, model: str, progress:
     await _each(shop.deals, read)
     report = await installation.revenue(model, CURRENCY)
     rows = {row["key"]: _cents(row["amount"]) for row in report["rows"]}
-    return Measured(found, round(report["total"]["deals"]), rows)
+    return Measured(found, round(report["totals"]["deals"]), rows)
 
 
 async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:

@@ -23,7 +23,7 @@ from services.local.postgres import EmbeddedPostgres
 from services.local.processes import find_process, is_alive, python
 from services.local.run_file import RunInfo, read_run_file, remove_run_file, running_up, write_run_file
 from services.local.signals import Signals, Stopped
-from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, make_keys
+from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, make_keys, unknown_settings
 
 STOP_SECONDS = 24.0
 """A stop takes no longer; what drains slowest is cut off, and mended by the next start."""
@@ -43,6 +43,8 @@ def up(settings: Settings, services: Sequence[Service] | None = None, migrate: S
     """
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     console = Console(journal=Journal(settings.data_dir))
+    for name in unknown_settings():
+        console.say(f"{name} is no setting of this version, and changes nothing; the README lists them")
     try:
         with Signals() as signals, _only_up(settings.data_dir):
             _end_earlier_services(settings.data_dir, console, signals)

@@ -70,7 +70,10 @@ class Revenue(Answer):
     """The one asked for, else the one that most deals have; null when nothing was won."""
     rows: list[RevenueRow]
     """By amount, the largest first, then by key."""
-    total: RevenueTotal
+    total: str
+    """The money of all rows."""
+    totals: RevenueTotal
+    """All figures of all rows."""
     missing_rates: list[MissingRate]
 
 

@@ -31,7 +31,7 @@ def reported_currency(question: Question, won: Sequence[Row]) -> str | None:
 
 def revenue_of(question: Question, currency: str | None, won: Sequence[Row], keyed: Sequence[Row]) -> Revenue:
     """The report: `won` is the money by currency, `keyed` that of `currency` by key, with one total row."""
-    total = next(row for row in keyed if row["is_total"])
+    totals = RevenueTotal(**_figures(next(row for row in keyed if row["is_total"]), currency))
     keys = [(row["amount"], row["key"], row) for row in keyed if not row["is_total"]]
     return Revenue(
         model=question.model,
@@ -43,7 +43,8 @@ def revenue_of(question: Question, currency: str | None, won: Sequence[Row], key
             RevenueRow(key=key, **_figures(row, currency))
             for _, key, row in sorted(keys, key=lambda each: (-each[0], each[1]))
         ],
-        total=RevenueTotal(**_figures(total, currency)),
+        total=totals.amount,
+        totals=totals,
         missing_rates=[
             MissingRate(
                 from_=row["currency"],

@@ -105,7 +105,7 @@ class View:
 
 def view_of(question: Question, revenue: Revenue) -> View:
     """The figures, the chart and the table that answer `question`."""
-    total = revenue.total
+    total = revenue.totals
     paid = [row for row in revenue.rows if float(row.amount)]
     shown = revenue.rows[:ROWS]
     deals = column_texts([row.deals for row in shown])

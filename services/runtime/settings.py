@@ -179,6 +179,12 @@ def load_settings() -> Settings:
     return settings.with_keys(read_keys(settings.data_dir))
 
 
+def unknown_settings() -> list[str]:
+    """Variables that are named like settings and are none: a slip of the pen, or another version's."""
+    known = {f"CLOSEDLOOP_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("CLOSEDLOOP_") and name not in known)
+
+
 def read_keys(data_dir: Path) -> dict[str, str]:
     """The keys that `up` made in this data folder; empty before the first start."""
     path = data_dir / KEYS_FILE

@@ -162,3 +162,14 @@ def test_a_service_is_ours_wherever_the_user_stands(service: str, tmp_path: Path
     command = [sys.executable, "-P", "-m", "services.cli", service]
     result = subprocess.run(command, env={}, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (78, ""), "it asks for its settings"
+
+
+def test_a_name_that_is_no_setting_is_said(tmp_path: Path) -> None:
+    environment = {
+        "CLOSEDLOOP_DATA_DIR": str(tmp_path),
+        "CLOSEDLOOP_PROT": "8080",
+        "CLOSEDLOOP_DATABASE_URL": "nonsense",
+    }
+    result = run(environment, "up")
+    assert result.returncode != 0
+    assert "CLOSEDLOOP_PROT is no setting of this version" in result.stdout

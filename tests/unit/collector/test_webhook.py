@@ -53,6 +53,8 @@ def test_what_the_holder_of_the_secret_signed_is_verified():
     assert verdict() == "verified"
     assert verdict(sign=f"v2,abc v1a,abc {right}", webhook_timestamp=now.encode()) == "verified"
     assert verdict(sign=f"{signature(b'', 'x', now)} {right}", webhook_timestamp=now.encode()) == "verified"
+    for broken in ("v1,bad", "junk", "v1,", ",", "v1a,???"):
+        assert verdict(sign=f"{broken} {right}", webhook_timestamp=now.encode()) == "verified"
     assert verdict(age=290) == verdict(age=-290) == "verified"
 
 
