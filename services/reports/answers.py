@@ -114,12 +114,9 @@ class Deals(Answer):
     deals: list[Deal]
 
 
-class Credit(Answer):
-    """One touch's part of a deal. `touch_id` is null when no touch is known."""
+class TouchSource(Answer):
+    """Where a touch came from, and where it led."""
 
-    touch_id: str | None
-    visitor_id: str | None
-    occurred_at: Instant | None
     channel: str
     source: str
     medium: str
@@ -128,6 +125,14 @@ class Credit(Answer):
     term: str | None
     landing_page: str | None
     referrer: str | None
+
+
+class Credit(TouchSource):
+    """One touch's part of a deal. `touch_id` is null when no touch is known."""
+
+    touch_id: str | None
+    visitor_id: str | None
+    occurred_at: Instant | None
     share: float
     amount: str
 
@@ -159,7 +164,7 @@ class Leads(Answer):
     leads: list[Lead]
 
 
-class JourneyTouch(Answer):
+class JourneyTouch(TouchSource):
     """A visit with a page."""
 
     touch_id: str
@@ -167,14 +172,6 @@ class JourneyTouch(Answer):
     occurred_at: Instant
     last_at: Instant
     hits: int
-    channel: str
-    source: str
-    medium: str
-    campaign: str | None
-    content: str | None
-    term: str | None
-    landing_page: str | None
-    referrer: str | None
 
 
 class Journey(Lead):
