@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup run demo test check format bench locks clean
+.PHONY: help setup run demo test check format kafka kafka-stop bench locks clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 # What running needs.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -51,6 +51,12 @@ check: setup ## format, lint, types, import rules
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+kafka: ## a local Apache Kafka in the background, its address printed; needs Java 17 and Maven
+	@deploy/kafka/kafka start
+
+kafka-stop: ## stop it; its data stays
+	@deploy/kafka/kafka stop
 
 bench: setup ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
