@@ -63,12 +63,10 @@ def fold_range(part: Range, hits: Sequence[Hit], standing: Sequence[Visit]) -> F
 
 async def _store(connection: Connection, folded: Sequence[Folded]) -> None:
     around = await store.names_around(connection, [each.part for each in folded])
-    gone, put, edges = (
-        list[tuple[str, Visit]](),
-        list[tuple[str, Visit]](),
-        list[Edge](),
-    )
-    changes = list[Change]()
+    gone: list[tuple[str, Visit]] = []
+    put: list[tuple[str, Visit]] = []
+    edges: list[Edge] = []
+    changes: list[Change] = []
     for each in folded:
         visitor, (before, after) = each.part.visitor_id, around[each.part.visitor_id]
         new = owned(each.new, before, after)

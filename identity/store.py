@@ -134,9 +134,7 @@ async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str
 
 async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[str, tuple[UUID | None, UUID | None]]:
     """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on."""
-    never = (ALL_TIME[1], "")
-    rows = [(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges]
-    found = await connection.fetch(QUERIES.names_around, *columns(rows))
+    found = await connection.fetch(QUERIES.names_around, *_bounds(ranges))
     return {row["visitor_id"]: (row["before"], row["after"]) for row in found}
 
 

@@ -102,8 +102,3 @@ class Event(BaseModel):
     consent: Consent = Consent()
     address: str | None = None
     """The sender's network: IPv4 to 24 bits, IPv6 to 48."""
-
-    @property
-    def is_hit(self) -> bool:
-        """Whether this is a step of a visit."""
-        return self.visitor_id is not None and self.type in HITS

@@ -18,7 +18,7 @@ import rfc8785
 from identity.channel import classify
 from schemas.codec import model_of
 from schemas.deal import ContactEvent, Deal, DealEvent, deal_of
-from schemas.event import Event
+from schemas.event import HITS, Event
 
 Rows = dict[str, list[tuple[Any, ...]]]
 SOURCE = ("channel", "source", "medium", "campaign", "content", "term")
@@ -83,7 +83,7 @@ def histories(records: Sequence[tuple[Event, dict[str, Any]]]) -> dict[str, list
             counting[place] = min(counting.get(place, record), record, key=lambda each: each[:2])
     hits: dict[str, list[Event]] = {}
     for (visitor, _), (*_, event) in sorted(counting.items(), key=lambda item: (item[1][0], item[0][1])):
-        if event.is_hit:
+        if event.type in HITS:
             hits.setdefault(visitor, []).append(event)
     return hits
 
