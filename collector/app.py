@@ -15,6 +15,9 @@ from collector.ingest import Ingest, Send
 from collector.refusal import Reason
 from services.runtime.health import Health
 
+ROUTES = ("/v1/events", "/v1/crm/webhook", "/loop.js", "/healthz", "/readyz")
+"""All addresses, as their requests are counted."""
+
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 TRACKER_HEADERS = {

@@ -36,7 +36,13 @@ class Budget:
     """How many bytes of requests may be under way at once, so that a flood meets 503 and not the end of the memory."""
 
     def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._free = limit
+
+    @property
+    def taken(self) -> int:
+        """Bytes under way now."""
+        return self._limit - self._free
 
     def take(self, count: int) -> None:
         """Raises RefusedError(overloaded) when there is no room for `count` more bytes."""

@@ -56,6 +56,11 @@ class Ingest:
         self._secure = settings.collector_url.startswith("https:")
         self._budget = Budget(UNDER_WAY_BYTES)
 
+    @property
+    def bytes_under_way(self) -> int:
+        """What the requests that are being answered weigh, of UNDER_WAY_BYTES."""
+        return self._budget.taken
+
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /v1/events, and the browser's question whether it may."""
         if scope["method"] == "OPTIONS":
@@ -89,6 +94,7 @@ class Ingest:
                 for topic, records in taken.records.items():
                     await self._log.append(topic, records)
             except Unavailable as error:
+                self._counts.shed(taken)
                 raise RefusedError(Reason.log_unavailable) from error
         self._counts.took(taken)
         return taken

@@ -50,6 +50,8 @@ class Taken:
     records: dict[str, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     """Key and value by topic, in the order of the body."""
     accepted: int = 0
+    types: dict[str, int] = field(default_factory=dict)
+    """How many of the accepted have which type."""
     rejected: list[Rejection] = field(default_factory=list)
     new_visitor: str | None = None
     """The visitor id that was made for this request."""
@@ -96,6 +98,7 @@ def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str]
             continue
         taken.records.setdefault(topic_of(type_of(event)).name, []).append(record)
         taken.accepted += 1
+        taken.types[event["type"]] = taken.types.get(event["type"], 0) + 1
         visitor, given = event.get("visitor_id"), item.get("visitor_id")
         taken.made_visitor |= visitor is not None and visitor == new_visitor
         taken.blocked_visitors += given is not None and given != visitor and is_blocked(given)

@@ -1,6 +1,14 @@
 """What the runtime counts. The labels come from closed sets; the help says what to do when a figure moves."""
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # those are a second series for every counter; nobody asks
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
@@ -83,6 +91,76 @@ KAFKA_REBUILDS = Counter(
     "brokers and the way to them; one after a broker's restart is normal.",
     ["client", "cause"],
 )
+LOOP_LAG_SECONDS = Histogram(
+    "closedloop_loop_lag_seconds",
+    "How late the event loop comes round, measured four times a second. Above 0.1 s something computes too long in one "
+    "go, or the machine is short of processor time: look at process_cpu_seconds_total, then give it more.",
+    buckets=SECONDS,
+)
+CHECK_OK = Gauge(
+    "closedloop_check_ok",
+    "Whether a check of this service's readiness holds. 0: its /readyz says why and what to do.",
+    ["check"],
+)
+BUILD_INFO = Gauge(
+    "closedloop_build_info",
+    "1, with the version that runs as a label. Two versions at once for longer than a rollout: it is stuck.",
+    ["version"],
+)
+BUILD_INFO.labels(version("closedloop")).set(1)
+
+
+class Pool(Protocol):
+    """What is asked of a pool of connections."""
+
+    def get_size(self) -> int: ...
+
+    def get_idle_size(self) -> int: ...
+
+    def get_max_size(self) -> int: ...
+
+
+class Pools(Collector):
+    """The database pools that are open in this process, by what they are for."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, Pool]] = []
+
+    def add(self, name: str, pool: Pool) -> None:
+        """`name` is one of the code's own: it becomes a label."""
+        self._open.append((name, pool))
+
+    def remove(self, name: str, pool: Pool) -> None:
+        self._open.remove((name, pool))
+
+    def collect(self) -> Iterator[Metric]:
+        sizes: dict[str, tuple[int, int, int]] = {}
+        for name, pool in self._open:
+            used, idle, most = sizes.get(name, (0, 0, 0))
+            size, free = pool.get_size(), pool.get_idle_size()
+            sizes[name] = (used + size - free, idle + free, most + pool.get_max_size())
+        connections = GaugeMetricFamily(
+            "closedloop_database_connections",
+            "Connections to Postgres that this process has open. in_use at closedloop_database_connections_max for "
+            "long: work waits for a connection; look for slow statements in Postgres before anything else.",
+            labels=["pool", "state"],
+        )
+        limits = GaugeMetricFamily(
+            "closedloop_database_connections_max",
+            "Connections to Postgres that this process may open. The sum over all processes must stay below Postgres' "
+            "max_connections.",
+            labels=["pool"],
+        )
+        for name, (used, idle, most) in sizes.items():
+            connections.add_metric([name, "in_use"], used)
+            connections.add_metric([name, "idle"], idle)
+            limits.add_metric([name], most)
+        yield connections
+        yield limits
+
+
+POOLS: Final = Pools()
+REGISTRY.register(POOLS)
 
 
 def exposition() -> bytes:

@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from services.runtime.logs import describe
+from services.runtime.metrics import POOLS
 from services.runtime.settings import SettingsError
 
 Record = asyncpg.Record
@@ -99,9 +100,11 @@ async def connect(
     """
     name = f"closedloop {application} {token_hex(6)}"
     pool = await _wait_for_pool(dsn, _session(name, read_only, statement_seconds), size, statement_seconds)
+    POOLS.add(application, pool)
     try:
         yield Database(pool, name)
     finally:
+        POOLS.remove(application, pool)
         try:
             await asyncio.wait_for(pool.close(), timeout=5)
         except TimeoutError:

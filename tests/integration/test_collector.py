@@ -369,7 +369,7 @@ async def test_the_process_takes_events_tells_its_metrics_and_stops_clean_on_a_s
             answer = await client.post(f"{url}/v1/events", json=PAGE, params={"writeKey": settings.write_key})
             metrics = await client.get(f"http://127.0.0.1:{env['CLOSEDLOOP_OPS_PORT']}/metrics")
         assert answer.status_code == 202
-        assert "closedloop_collector_events_accepted_total 1.0" in metrics.text
+        assert 'closedloop_collector_events_accepted_total{type="pageview"} 1.0' in metrics.text
     finally:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)

@@ -6,7 +6,6 @@ import pytest
 
 import collector
 from collector.answer import answer_refused, answer_taken, cors_headers
-from collector.counts import OUTCOMES, Counts
 from collector.refusal import Reason, RefusedError
 from tests.sending import send
 
@@ -63,26 +62,6 @@ def test_the_origin_that_asks_is_let_in_with_its_cookie():
     assert headers[b"access-control-allow-origin"] == b"https://shop.example"
     assert headers[b"access-control-allow-credentials"] == b"true"
     assert headers[b"vary"] == b"Origin"
-
-
-def test_what_anyone_sends_makes_no_new_series_of_metrics():
-    counts = Counts()
-    before = sum(len(metric.samples) for metric in counts.collect())
-    for items in ([PAGE], [1, "x", TOUCH, LARGE], [PAGE | {"visitor_id": "null"}]):
-        taken = send(items)
-        counts.took(taken)
-        counts.answered(answer_taken(taken))
-    samples = {
-        (sample.name, *sample.labels.values()): sample.value for metric in counts.collect() for sample in metric.samples
-    }
-    assert len(samples) == before
-    assert samples["closedloop_collector_events_accepted_total",] == 2
-    assert samples["closedloop_collector_blocked_visitor_ids_total",] == 1
-    assert samples["closedloop_collector_events_rejected_total", "not_an_object"] == 2
-    assert samples["closedloop_collector_requests_total", "accepted"] == 2
-    assert {
-        name for (metric, name) in (key for key in samples if len(key) == 2) if metric.endswith("requests_total")
-    } == (set(OUTCOMES))
 
 
 def test_every_code_is_in_the_readme():
