@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 # The newest Python that is here, 3.11 at least.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# The tests want two programs, not the services that their packages would start.
+NO_SERVICES := $(foreach name,nginx prometheus,$(foreach place,/etc/init.d/$(name) /lib/systemd/system/$(name).service,-o DPkg::Options::=--path-exclude=$(place)))
 
-.PHONY: help setup run demo test check format kafka kafka-stop bench locks clean
+.PHONY: help setup run demo test check format kafka kafka-stop chaos bench locks clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -28,12 +30,19 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-setup: $(VENV)/dev.stamp ## a .venv with all it needs, and Chromium for the tests
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	echo "Installing Chromium for the browser tests ..."; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	else echo "The browser tests need Chromium; on Debian: sudo apt-get install chromium"; fi; }
+setup: $(VENV)/dev.stamp ## a .venv with all it needs, and the programs that tests drive
+	@wanted=; lacks() { ! command -v $$1 >/dev/null && test ! -x /usr/sbin/$$1; }; \
+	if lacks chromium && lacks google-chrome; then wanted="$$wanted chromium"; fi; \
+	if lacks java; then wanted="$$wanted openjdk-17-jre-headless"; fi; \
+	if lacks mvn; then wanted="$$wanted maven"; fi; \
+	if lacks nginx; then wanted="$$wanted nginx-light"; fi; \
+	if lacks promtool; then wanted="$$wanted prometheus"; fi; \
+	if test -z "$$wanted"; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing for the tests:$$wanted ..."; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends $(NO_SERVICES) $$wanted >/dev/null || \
+	echo "That failed, see above; the tests that need them are skipped."; \
+	else echo "Some tests need more; on Debian: sudo apt-get install$$wanted"; fi
 
 run: $(VENV)/run.stamp ## everything on this machine; Ctrl-C stops it
 	@exec $(BIN)/closedloop up
@@ -42,21 +51,27 @@ demo: $(VENV)/run.stamp ## a simulated shop, its revenue beside the truth
 	@exec $(BIN)/closedloop demo $(ARGS)
 
 test: setup ## every test
+	@deploy/kafka/kafka fetch || echo "The tests on Kafka are skipped."
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## format, lint, types, import rules
+check: setup ## format, lint, types, import rules, what deploys it
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && echo "ruff: format and lint are clean"
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@for check in deploy/check k8s/check deploy/prometheus/check; do test ! -e $$check || PYTHON=$(BIN)/python $$check || exit 1; done
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-kafka: ## a local Apache Kafka in the background, its address printed; needs Java 17 and Maven
-	@deploy/kafka/kafka start
+kafka: ## a local Apache Kafka in the background, its address printed; BROKERS=3: three; needs Java 17 and Maven
+	@BROKERS=$(or $(BROKERS),1) deploy/kafka/kafka start
 
 kafka-stop: ## stop it; its data stays
 	@deploy/kafka/kafka stop
+
+chaos: setup ## outages, kills and races for an hour, ARGS="--help" tells more
+	@deploy/kafka/kafka fetch
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: setup ## speed, as ratios to baselines of the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -67,4 +82,4 @@ locks: setup ## renew the locked versions
 	--generate-hashes --no-emit-index-url --no-header -o requirements$${extra:+-dev}.lock; done
 
 clean: ## remove what setup made; the data stays
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
