@@ -4,7 +4,7 @@ from attributor.crediting import Crediting
 from schemas.topics import ATTRIBUTOR, READERS
 from services.runtime.consumer import consume
 from services.runtime.lifecycle import Service, run_service
-from services.runtime.log import open_log
+from services.runtime.open_log import open_history
 from services.runtime.postgres import connect
 from services.runtime.rules import adopt_rules
 
@@ -13,10 +13,10 @@ async def serve(service: Service) -> None:
     """Consume until the service is asked to stop."""
     settings = service.settings
     dsn = settings.database_url.get_secret_value()
-    async with connect(dsn, application=ATTRIBUTOR, size=2) as database, open_log(settings) as log:
+    async with connect(dsn, application=ATTRIBUTOR, size=2) as database, open_history(settings) as logs:
         rules = await adopt_rules(database, settings)
         crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
-        await consume(log, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service)
+        await consume(logs, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from collector.refusal import Reason, RefusedError
 from collector.stamp import Request, network_of, visitor_for
 from collector.webhook import open_webhook, verify
 from services.runtime.clock import utc_now
-from services.runtime.log import Log, Unavailable
+from services.runtime.log import Intake, Unavailable
 from services.runtime.settings import Settings
 
 TRACKER: Final = "loop.js"
@@ -44,7 +44,7 @@ _network_of = lru_cache(maxsize=4096)(network_of)
 class Ingest:
     """Takes events and webhooks, and answers 2xx when the log has made them durable."""
 
-    def __init__(self, settings: Settings, log: Log, counts: Counts) -> None:
+    def __init__(self, settings: Settings, log: Intake, counts: Counts) -> None:
         """Raises ValueError when the webhook secret is not one of Standard Webhooks."""
         self._log = log
         self._counts = counts

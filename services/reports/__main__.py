@@ -2,15 +2,21 @@
 
 import asyncio
 
-from services.reports.app import create_app
+from prometheus_client import REGISTRY
+
+from services.reports.app import create_app, route_of
 from services.reports.store import Store
+from services.reports.watch import Watcher
 from services.runtime.health import Health
 from services.runtime.http import bind, serve_http
 from services.runtime.lifecycle import Service, run_service
-from services.runtime.log import open_log
+from services.runtime.log import Log
 from services.runtime.logs import describe
+from services.runtime.open_log import open_history
 from services.runtime.postgres import PostgresError, connect, is_outage
+from services.runtime.requests import Requests
 from services.runtime.rules import rules_of
+from services.runtime.settings import Settings
 
 STATEMENT_SECONDS = 30
 CHECK_SECONDS = 5
@@ -21,15 +27,31 @@ async def serve(service: Service) -> None:
     settings = service.settings
     listener = bind(settings.host, settings.reports_port, "REPORTS_PORT")
     dsn = settings.database_url.get_secret_value()
-    async with (
-        connect(dsn, application=service.name, size=3, read_only=True, statement_seconds=STATEMENT_SECONDS) as database,
-        open_log(settings) as log,
-    ):
+    logs: list[Log] = []
+    async with connect(
+        dsn, application=service.name, size=3, read_only=True, statement_seconds=STATEMENT_SECONDS
+    ) as database:
         store = Store(database, rules_of(settings))
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(watch(store, service.health))
-            await serve_http(create_app(store, log, settings), listener, service.stopping)
-            watching.cancel()
+            watcher = Watcher(store, database, logs)
+            app = Requests(create_app(store, logs, settings), route_of)
+            REGISTRY.register(watcher)
+            REGISTRY.register(app)
+            beside = [
+                tasks.create_task(watcher.run(service.health)),
+                tasks.create_task(watch(store, service.health)),
+                tasks.create_task(keep_open(settings, logs)),
+            ]
+            await serve_http(app, listener, service.stopping)
+            for task in beside:
+                task.cancel()
+
+
+async def keep_open(settings: Settings, logs: list[Log]) -> None:
+    """Put the logs into `logs` as soon as they answer: the figures do not wait for a log that is away."""
+    async with open_history(settings) as history:
+        logs.extend(history)
+        await asyncio.Event().wait()
 
 
 async def watch(store: Store, health: Health) -> None:

@@ -1,5 +1,6 @@
 """The reports API: reads the words of an address, asks the store, answers JSON."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -32,9 +33,9 @@ AsOf = Annotated[str | None, Query(description="RFC 3339: money as it stood then
 class Api:
     """The addresses under /api/v1, all behind `access`."""
 
-    def __init__(self, store: Store, log: Log, access: Access, id_key: str) -> None:
+    def __init__(self, store: Store, logs: Sequence[Log], access: Access, id_key: str) -> None:
         self._store = store
-        self._log = log
+        self._logs = logs
         self._access = access
         self._id_key = id_key
 
@@ -105,7 +106,7 @@ class Api:
 
     async def status(self) -> Status:
         """Whether everything that was in the log when the call came has had all its effects."""
-        return await status_of(self._store, self._log)
+        return await status_of(self._store, self._logs)
 
 
 def _known(lead: L | None, identifier: str) -> L:

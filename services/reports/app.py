@@ -1,8 +1,9 @@
 """The web application of reports: the API, the dashboard, and what holds for every answer."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,7 @@ from services.runtime.clock import utc_now
 from services.runtime.log import Log
 from services.runtime.logs import describe
 from services.runtime.postgres import is_conflict, is_outage
+from services.runtime.requests import OTHER
 from services.runtime.settings import Settings
 
 HEADERS = {
@@ -34,7 +36,7 @@ HEADERS = {
 logger = logging.getLogger(__name__)
 
 
-def create_app(store: Store, log: Log, settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
+def create_app(store: Store, logs: Sequence[Log], settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """The application. `now` decides when sessions expire and which day is today, and nothing else."""
     access = Access(settings.admin_token.get_secret_value(), now)
     app = FastAPI(
@@ -44,13 +46,18 @@ def create_app(store: Store, log: Log, settings: Settings, now: Callable[[], dat
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.include_router(Api(store, log, access, settings.id_key.get_secret_value()).router())
-    app.include_router(Dashboard(store, log, access, settings, now).router())
+    app.include_router(Api(store, logs, access, settings.id_key.get_secret_value()).router())
+    app.include_router(Dashboard(store, logs, access, settings, now).router())
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _no_such_address)
     app.middleware("http")(_guarded)
     return app
+
+
+def route_of(scope: Any) -> str:
+    """The template of the address of a request that was answered, for counting: never what was typed in."""
+    return str(getattr(scope.get("route"), "path", OTHER))
 
 
 async def _guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -1,6 +1,7 @@
 """The dashboard: one page, its style sheet, and the way in and out. No script runs on it."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import resources
 from typing import Annotated
@@ -12,14 +13,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.reports.access import Access, require_same_origin
+from services.reports.answers import Status
 from services.reports.questions import DEFAULT_MODEL, Refusal, question_of
 from services.reports.session import COOKIE, LIFETIME
 from services.reports.standing import status_of
 from services.reports.store import Store
 from services.reports.view import freshness_of, switches_of, view_of, won_of
 from services.runtime.log import Log
+from services.runtime.logs import describe
 from services.runtime.settings import Settings
 
+logger = logging.getLogger(__name__)
 NEWEST = 8
 FORM_BYTES = 4096
 ASSETS = {"style.css": "text/css", "mark.svg": "image/svg+xml"}
@@ -41,9 +45,11 @@ def page(name: str, *, status: int = 200, **values: object) -> HTMLResponse:
 class Dashboard:
     """The pages for people. `now` decides what today is."""
 
-    def __init__(self, store: Store, log: Log, access: Access, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, logs: Sequence[Log], access: Access, settings: Settings, now: Callable[[], datetime]
+    ) -> None:
         self._store = store
-        self._log = log
+        self._logs = logs
         self._access = access
         self._settings = settings
         self._now = now
@@ -72,18 +78,26 @@ class Dashboard:
             return RedirectResponse("/login", 303)
         question = question_of(model=model, by=by, since=since, until=until, currency=currency)
         zone = (await self._store.rules()).zone
-        status = await status_of(self._store, self._log)
+        status = await self._status()
         return page(
             "dashboard.html",
             view=view_of(question, await self._store.revenue(question)),
             newest=[won_of(row, zone) for row in await self._store.newest_won(question, NEWEST)],
             switches=switches_of(question, self._now().astimezone(zone).date()),
             freshness=freshness_of(status),
-            dead_letters=status.dead_letters,
+            dead_letters=status.dead_letters if status else 0,
             is_new=not await self._store.has_seen_anything(),
             collector_url=self._settings.collector_url,
             write_key=self._settings.write_key,
         )
+
+    async def _status(self) -> Status | None:
+        """None while the log does not answer: the figures do not wait for it."""
+        try:
+            return await status_of(self._store, self._logs)
+        except OSError as error:
+            logger.warning("the log does not answer", extra={"reason": describe(error)})
+            return None
 
     async def login_form(self, request: Request) -> Response:
         return RedirectResponse("/", 303) if self._access.is_granted(request) else page("login.html", failed=False)

@@ -164,8 +164,8 @@ WHERE lead_of.lead = $1
 ORDER BY occurred_at, touch_id, visitor_id;
 
 -- name: positions
--- How far each group has read this log; a partition that nobody has begun has no row.
-SELECT consumer_group, topic, partition, next_offset FROM positions WHERE log_id = $1;
+-- How far each group has read these logs; a partition that nobody has begun has no row.
+SELECT log_id, consumer_group, topic, partition, next_offset FROM positions WHERE log_id = ANY($1::uuid[]);
 
 -- name: notes_left
 -- Work that each group still has to do, beyond what it has to read.

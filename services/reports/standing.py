@@ -1,6 +1,6 @@
 """Whether the state has caught up with the log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from schemas.topics import READERS, TOPICS
@@ -9,18 +9,24 @@ from services.reports.store import Store
 from services.runtime.log import Log
 
 
-async def status_of(store: Store, log: Log) -> Status:
-    """The ends of the log first, the readers after it: `settled` then speaks of all that was logged before the call."""
-    ends = {topic.name: await log.ends(topic.name) for topic in TOPICS}
-    backlog = await store.backlog(log.log_id)
-    lag = lag_of(ends, backlog.positions)
+async def status_of(store: Store, logs: Sequence[Log]) -> Status:
+    """Over all logs that there are to read. Raises OSError or a database's error when one cannot be reached.
+
+    The ends of the logs come first, the readers after: `settled` then speaks of all that was logged before the call.
+    """
+    if not logs:
+        raise ConnectionError("the log has not answered yet")
+    ends = {log.log_id: {topic.name: await log.ends(topic.name) for topic in TOPICS} for log in logs}
+    backlog = await store.backlog(list(ends))
+    lags = [lag_of(those, backlog.positions.get(log_id, {})) for log_id, those in ends.items()]
+    lag = {group: sum(lag[group] for lag in lags) for group in READERS}
     notes = {group: backlog.notes.get(group, 0) for group in READERS}
     return Status(
         settled=not any(lag.values()) and not any(notes.values()),
         lag=lag,
         notes=notes,
         dead_letters=backlog.dead_letters,
-        events=sum(sum(partitions) for partitions in ends.values()),
+        events=sum(sum(partitions) for those in ends.values() for partitions in those.values()),
         rules=asdict(await store.rules()),
     )
 

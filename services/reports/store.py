@@ -1,6 +1,7 @@
 """What reports reads from Postgres. Every method answers from one snapshot of the state."""
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import UUID
@@ -18,8 +19,8 @@ queries = load_queries(__package__)
 class Backlog(NamedTuple):
     """How far the consumers are."""
 
-    positions: dict[tuple[str, str, int], int]
-    """The next offset to read by (group, topic, partition)."""
+    positions: Mapping[UUID, Mapping[tuple[str, str, int], int]]
+    """By log: the next offset to read by (group, topic, partition)."""
     notes: dict[str, int]
     """Things to look at again, by group."""
     dead_letters: int
@@ -101,16 +102,17 @@ class Store:
             **lead, touches=[JourneyTouch(**touch) for touch in touches], deals=[deal_of(row) for row in deals]
         )
 
-    async def backlog(self, log_id: UUID) -> Backlog:
+    async def backlog(self, log_ids: Sequence[UUID]) -> Backlog:
         """Positions and notes of one instant: a record counts as read only together with the notes that it left."""
         async with self._snapshot() as connection:
-            positions = await connection.fetch(queries.positions, log_id)
+            positions = await connection.fetch(queries.positions, log_ids)
             notes = await connection.fetch(queries.notes_left)
             dead_letters = await connection.fetchval(queries.dead_letters_kept)
+        by_log: defaultdict[UUID, dict[tuple[str, str, int], int]] = defaultdict(dict)
+        for log_id, *place, next_offset in positions:
+            by_log[log_id][tuple(place)] = next_offset
         return Backlog(
-            positions={
-                (row["consumer_group"], row["topic"], row["partition"]): row["next_offset"] for row in positions
-            },
+            positions=by_log,
             notes={row["consumer_group"]: row["notes"] for row in notes},
             dead_letters=dead_letters,
         )

@@ -203,8 +203,10 @@ def _touch_text(zone: ZoneInfo, occurred_at: datetime | None, source: str, mediu
     return " · ".join(part for part in (day, f"{source} / {medium}", campaign) if part)
 
 
-def freshness_of(status: Status) -> tuple[bool, str]:
-    """Whether the page shows all that was logged, and that in words."""
+def freshness_of(status: Status | None) -> tuple[bool, str]:
+    """Whether the page shows all that was logged, and that in words; None stands for a log that does not answer."""
+    if status is None:
+        return False, "The log of events does not answer: what was read before is here, what comes is read later"
     if status.settled:
         return True, f"Up to date with {counted(status.events, 'event')}"
     unread, notes = max(status.lag.values()), sum(status.notes.values())

@@ -4,26 +4,28 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from schemas.topics import Topic
+from services.runtime.clock import utc_now
 from services.runtime.delivering import Courier, Delivery, Fence, Fenced, Handler
 from services.runtime.leases import Lease, Place
 from services.runtime.lifecycle import Service
 from services.runtime.log import Log
 from services.runtime.logs import describe
-from services.runtime.metrics import LAG, REPEATS
-from services.runtime.postgres import Database, is_conflict, is_outage
-from services.runtime.reading import Reader
+from services.runtime.metrics import LAG_RECORDS, LAG_SECONDS, PARTITIONS_HELD, REPEATS
+from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
+from services.runtime.reading import Reader, received_at
 
 __all__ = ["Delivery", "Fence", "Fenced", "Handler", "consume"]
 
 BATCH_RECORDS = 1_000
 IDLE_SECONDS = 0.1
 NOTES_A_ROUND = 10
-LAG_SECONDS = 5.0
+LOOK_SECONDS = 5.0
+FORMER_SECONDS = 0.5
 SETTLE_SECONDS = 0.5
 FIRST_SETBACK_SECONDS = 0.05
 LONGEST_SETBACK_SECONDS = 5.0
@@ -32,31 +34,54 @@ LONGEST_NOTES_SECONDS = 60.0
 HARMLESS_SETBACKS = 5
 """So many in a row go by without the service being called unready."""
 
+queries = load_queries(__package__)
 logger = logging.getLogger(__name__)
 
 
 async def consume(  # noqa: PLR0913 - all but two by name
-    log: Log, database: Database, *, group: str, topics: Sequence[Topic], handler: Handler, service: Service
+    logs: Sequence[Log], database: Database, *, group: str, topics: Sequence[Topic], handler: Handler, service: Service
 ) -> None:
     """Consume `topics` for `group` beside any number of others, until the service is asked to stop.
 
-    `database` must not be shared with another consumer: its sessions are the sign of life. Returns after the batch
-    under way. Raises StartError when too many records in a row have to be put aside: then this program is at fault.
+    Of several logs those before the last are former ones: they are read to their ends first, and looked at now and then
+    for what a collector that was left on them may still append. `database` must not be shared with another consumer:
+    its sessions are the sign of life. Returns after the batch under way. Raises StartError when too many records in a
+    row have to be put aside: then this program is at fault.
     """
-    places = [Place(topic.name, number) for topic in topics for number in range(topic.partitions)]
-    lease = Lease(database, log.log_id, group, places)
-    reader = Reader(log)
-    courier = Courier(database, log.log_id, group, handler, reader)
-    consumer = _Consumer(log, group, lease, reader, courier, handler, service)
-    try:
-        await consumer.run()
-    finally:
-        await consumer.end()
+    *former, current = logs
+    service.health.set("consumer", False, "has not read yet")
+
+    async def read(log: Log, until: Callable[[], Awaitable[bool]], every: float) -> None:
+        places = [Place(topic.name, number) for topic in topics for number in range(topic.partitions)]
+        lease = Lease(database, log.log_id, group, places)
+        reader = Reader(log)
+        courier = Courier(database, log.log_id, group, handler, reader)
+        consumer = _Consumer(log, group, lease, reader, courier, handler, service, until, every)
+        try:
+            await consumer.run()
+        finally:
+            await consumer.end()
+
+    async def unread(log: Log) -> int:
+        ends = {topic.name: await log.ends(topic.name) for topic in topics}
+        read: int = await database.fetchval(queries.records_read, log.log_id, group)
+        return sum(map(sum, ends.values())) - read
+
+    async def any_unread() -> bool:
+        return any([await unread(log) for log in former])
+
+    async def none_unread() -> bool:
+        return not await any_unread()
+
+    while not service.stopping.is_set():
+        for log in former:
+            await read(log, none_unread, FORMER_SECONDS)
+        await read(current, any_unread, LOOK_SECONDS)
 
 
 @dataclass
 class _Consumer:
-    """The loop, and what it remembers from round to round."""
+    """The loop over one log, and what it remembers from round to round. Every so often it asks whether it is over."""
 
     log: Log
     group: str
@@ -65,6 +90,8 @@ class _Consumer:
     courier: Courier
     handler: Handler
     service: Service
+    until: Callable[[], Awaitable[bool]]
+    until_every: float
 
     def __post_init__(self) -> None:
         self._keeping: asyncio.Task[None] | None = None
@@ -76,11 +103,13 @@ class _Consumer:
         self._notes_failed = 0
         self._notes_again = 0.0
         self._lag_again = 0.0
+        self._until_again = time.monotonic() + self.until_every
+        self._over = False
+        self._publishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Rounds until the service stops. A setback drops what was read ahead: the database says where to go on."""
-        self.service.health.set("consumer", False, "has not read yet")
-        while not self.service.stopping.is_set():
+        while not self._over and not self.service.stopping.is_set():
             try:
                 await self._round()
                 self._setbacks = 0
@@ -94,6 +123,8 @@ class _Consumer:
 
     async def end(self) -> None:
         """Stop reading, and let go of everything."""
+        if self._publishing is not None:
+            self._publishing.cancel()
         await self.reader.forget()
         if self._keeping is not None:
             self._keeping.cancel()
@@ -106,7 +137,7 @@ class _Consumer:
             await self.courier.deliver(batch)
             self._batch_records = min(self._batch_records * 2, BATCH_RECORDS)
         self._notes_left = await self._work_notes()
-        await self._measure_lag()
+        await self._look_around()
 
     async def _hold_share(self) -> None:
         """After each renewal of the lease, and more often while a partition that is ours is still held by another."""
@@ -161,15 +192,33 @@ class _Consumer:
             self.service.health.set("notes", True)
         return False
 
-    async def _measure_lag(self) -> None:
-        if time.monotonic() < self._lag_again:
-            return
-        self._lag_again = time.monotonic() + LAG_SECONDS
-        held = list(self.reader.places)
+    async def _look_around(self) -> None:
+        """What need not happen in each round: measure, tell the log's tools how far we are, ask whether to go on."""
+        now = time.monotonic()
+        if now > self._lag_again:
+            self._lag_again = now + LOOK_SECONDS
+            held = {place: self.reader.position(place) for place in self.reader.places}
+            await self._measure_lag(held)
+            if held and (self._publishing is None or self._publishing.done()):
+                self._publishing = asyncio.create_task(self.log.publish(self.group, held))
+        if now > self._until_again:
+            self._until_again = now + self.until_every
+            self._over = await self.until()
+
+    async def _measure_lag(self, held: Mapping[Place, int]) -> None:
+        behind = False
         for topic in {place.topic for place in self.lease.places}:
             ends = await self.log.ends(topic)
-            lag = sum(ends[place.partition] - self.reader.position(place) for place in held if place.topic == topic)
-            LAG.labels(self.group, topic).set(lag)
+            positions = {place: position for place, position in held.items() if place.topic == topic}
+            lag = sum(ends[place.partition] - position for place, position in positions.items())
+            behind = behind or lag > 0
+            PARTITIONS_HELD.labels(self.group, topic).set(len(positions))
+            LAG_RECORDS.labels(self.group, topic).set(lag)
+        oldest = min(filter(None, map(received_at, self.reader.waiting())), default=None)
+        if oldest is not None:
+            LAG_SECONDS.labels(self.group).set(max(0.0, (utc_now() - oldest).total_seconds()))
+        elif not behind:
+            LAG_SECONDS.labels(self.group).set(0)
 
 
 def cause_of(error: Exception) -> str | None:

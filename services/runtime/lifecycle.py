@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from services.runtime.health import Health, start_ops_server
 from services.runtime.logs import start_logging
+from services.runtime.loop_lag import measure_loop_lag
 from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, load_settings
 
 if sys.platform == "win32":
@@ -19,6 +20,8 @@ else:
 
 DRAIN_SECONDS = 22
 """How long a service may take to finish what it has begun; Kubernetes and `up` wait a little longer."""
+
+LAST_TASKS_SECONDS = 2
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +72,22 @@ async def _live(service: Service, ops_port: int, serve: Callable[[Service], Awai
     except OSError as error:
         message = f"port {ops_port} cannot be used ({error.strerror}); set CLOSEDLOOP_OPS_PORT to a free one"
         raise StartError(message) from error
+    measuring = asyncio.create_task(measure_loop_lag())
     async with ops:
-        return await _serve(service, serve)
+        code = await _serve(service, serve)
+    measuring.cancel()
+    await _leave_none_behind(service, code)
+    return code
+
+
+async def _leave_none_behind(service: Service, code: int) -> None:
+    """Cancel the tasks that a client library has left; where one does not end, end the process without it."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left and (await asyncio.wait(left, timeout=LAST_TASKS_SECONDS))[1]:
+        logger.warning("ended with tasks left", extra={"service": service.name, "tasks": len(left)})
+        os._exit(code)
 
 
 async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) -> int:
@@ -89,6 +106,8 @@ async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) 
         logger.error("not done in time; ended hard", extra={"service": service.name, "seconds": DRAIN_SECONDS})
         os._exit(1)
     error = None if task.cancelled() else task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # a task group's own message says only that there was one
     if isinstance(error, SettingsError | StartError):
         raise error
     if error is not None:

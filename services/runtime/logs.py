@@ -23,6 +23,7 @@ def start_logging(level: int = logging.INFO) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # it repeats, with stacks, the outages that we tell of
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # so does this, ten times a second
 
 
 class JsonLines(logging.Formatter):

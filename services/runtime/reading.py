@@ -3,8 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
+from schemas.codec import UndecodableError, decode
 from services.runtime.leases import Place
 from services.runtime.log import Log, Record
 
@@ -18,6 +20,14 @@ class Taken(NamedTuple):
 
     place: Place
     record: Record
+
+
+def received_at(record: Record) -> datetime | None:
+    """When the collector took in the event of a record; None when it cannot be read."""
+    try:
+        return decode(record.value)[0].received_at
+    except UndecodableError:
+        return None
 
 
 class _Partition:
@@ -59,6 +69,10 @@ class Reader:
     async def forget(self) -> None:
         """Hold nothing; what was read ahead is dropped."""
         await self._drop(list(self._partitions))
+
+    def waiting(self) -> list[Record]:
+        """Of each partition the record that is next, where it has been read already."""
+        return [held.ahead[0] for held in self._partitions.values() if held.ahead]
 
     async def next_batch(self, records: int, wait: float) -> list[Taken]:
         """At most `records` records, and about BATCH_BYTES; none when there are none within `wait` seconds.

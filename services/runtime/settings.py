@@ -10,14 +10,17 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KEYS_FILE = "keys.json"
 """Name of the file in the data folder that keeps the keys which `up` made; readable by its owner alone."""
+
+EMBEDDED = "embedded"
+"""The broker that is none: the log is in Postgres."""
 
 GENERATED = ("write_key", "admin_token", "id_key", "webhook_secret")
 """Settings that `up` makes when they are missing; the services on their own refuse to start without them."""
@@ -26,6 +29,8 @@ EX_CONFIG = 78
 """The exit code for a wrong setting (sysexits.h): starting again would not help."""
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_KAFKA = re.compile(r"kafka://([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5}(,([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5})*")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _HOST = re.compile(r"[^\s/:@?#]+")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/@?#\"<>]+(/[^\s?#\"<>]*)?")
 
@@ -45,7 +50,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CLOSEDLOOP_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    broker: str = "embedded"
+    broker: str = EMBEDDED
+    kafka_prefix: str = "closedloop-"
+    kafka_tls: bool = False
+    kafka_ca_file: str = ""
+    kafka_cert_file: str = ""
+    kafka_key_file: str = ""
+    kafka_user: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
     database_url: SecretStr = SecretStr("")
     data_dir: Path = Path(".closedloop")
     host: str = "127.0.0.1"
@@ -92,9 +105,26 @@ class Settings(BaseSettings):
     @field_validator("broker")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value != "embedded":
-            message = f"{value!r} is not supported yet; leave it away, or set it to embedded"
+        if value != EMBEDDED and not _KAFKA.fullmatch(value):
+            message = f"{value!r} is neither embedded nor kafka://host:port,host:port"
             raise ValueError(message)
+        return value
+
+    @field_validator("kafka_prefix")
+    @classmethod
+    def _topic_characters(cls, value: str) -> str:
+        if not _TOPIC.fullmatch(value):
+            message = (
+                f"{value!r} cannot begin the name of a topic: letters, digits, dots, dashes, underscores, 100 at most"
+            )
+            raise ValueError(message)
+        return value
+
+    @field_validator("kafka_sasl")
+    @classmethod
+    def _with_credentials(cls, value: str, info: ValidationInfo) -> str:
+        if value and not (info.data.get("kafka_user") and _plain(info.data.get("kafka_password", ""))):
+            raise ValueError("needs CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD")
         return value
 
     @field_validator("id_key", "admin_token")
@@ -126,6 +156,11 @@ class Settings(BaseSettings):
             message = f"{value!r} is no address such as https://collect.example.org"
             raise ValueError(message)
         return value
+
+    @property
+    def kafka_servers(self) -> tuple[str, ...]:
+        """The addresses `host:port` of Kafka; none when the log is the embedded one."""
+        return () if self.broker == EMBEDDED else tuple(self.broker.removeprefix("kafka://").split(","))
 
     @property
     def local_host(self) -> str:

@@ -23,7 +23,8 @@ from services.reports.store import Store
 from services.runtime.consumer import consume
 from services.runtime.health import Health
 from services.runtime.lifecycle import Service
-from services.runtime.log import Log, open_log
+from services.runtime.log import Log
+from services.runtime.open_log import open_history
 from services.runtime.postgres import Database, connect
 from services.runtime.rules import rules_of
 from services.runtime.settings import Settings
@@ -34,11 +35,11 @@ PATIENCE = 60.0
 class Loop:
     """One installation under way."""
 
-    def __init__(self, settings: Settings, log: Log, database: Database) -> None:
+    def __init__(self, settings: Settings, logs: Sequence[Log], database: Database) -> None:
         self._settings = settings
-        self._log = log
+        self._logs = logs
         self._database = database
-        ingest = Ingest(settings, log, Counts())
+        ingest = Ingest(settings, logs[-1], Counts())
         self._app = make_app(ingest, Health())
 
     async def post(self, batches: Sequence[Sequence[dict[str, Any]]]) -> None:
@@ -54,7 +55,7 @@ class Loop:
         """Wait until everything logged has had its effects."""
         store = Store(self._database, rules_of(self._settings))
         async with asyncio.timeout(PATIENCE):
-            while not (await status_of(store, self._log)).settled:
+            while not (await status_of(store, self._logs)).settled:
                 await asyncio.sleep(0.02)
 
     async def digest(self) -> str:
@@ -68,30 +69,32 @@ class Loop:
 async def running_loop(settings: Settings, *, consumers: int = 1) -> AsyncIterator[Loop]:
     """A loop with this many identity consumers and as many attributors."""
     dsn = settings.database_url.get_secret_value()
-    id_key = settings.id_key.get_secret_value()
-    rules = rules_of(settings)
-    services = []
+    services = [Service(group, settings) for group in (IDENTITY, ATTRIBUTOR) * consumers]
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_log(settings))
+        logs = await stack.enter_async_context(open_history(settings))
         database = await stack.enter_async_context(connect(dsn, application="loop", size=4))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for group in (IDENTITY, ATTRIBUTOR) * consumers:
-            own = await stack.enter_async_context(connect(dsn, application=group, size=4))
-            handler: Any = (
-                Resolver(own, id_key, rules.own_domains)
-                if group == IDENTITY
-                else Crediting(own, id_key, rules.zone, rules.lookback)
-            )
-            services.append(Service(group, settings))
-            tasks.create_task(
-                consume(log, own, group=group, topics=READERS[group], handler=handler, service=services[-1])
-            )
+        for service in services:
+            tasks.create_task(_run(service))
         try:
-            yield Loop(settings, log, database)
+            yield Loop(settings, logs, database)
         finally:
             for service in services:
                 service.stopping.set()
             await asyncio.sleep(0)
+
+
+async def _run(service: Service) -> None:
+    """One consumer, with a log and a pool of its own, as in its process."""
+    settings, rules = service.settings, rules_of(service.settings)
+    dsn, id_key = settings.database_url.get_secret_value(), settings.id_key.get_secret_value()
+    async with connect(dsn, application=service.name, size=4) as own, open_history(settings) as logs:
+        handler: Any = (
+            Resolver(own, id_key, rules.own_domains)
+            if service.name == IDENTITY
+            else Crediting(own, id_key, rules.zone, rules.lookback)
+        )
+        await consume(logs, own, group=service.name, topics=READERS[service.name], handler=handler, service=service)
 
 
 def shuffled(

@@ -20,7 +20,7 @@ from schemas.visit import DIRECT, Source
 from services.reports.app import create_app
 from services.reports.store import Store
 from services.runtime.http import serve_http
-from services.runtime.log import open_log
+from services.runtime.open_log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
 from tests.state_rows import ADMIN_TOKEN, ID_KEY, PAID, Deal, Visit, put_all, put_lead
@@ -91,7 +91,7 @@ async def address(dsn, tmp_path, settings_for):
 async def serving(dsn, settings):
     listener = socket.create_server(("127.0.0.1", 0))
     async with connect(dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
-        app = create_app(Store(reading, rules_of(settings)), log, settings, now=lambda: TODAY)
+        app = create_app(Store(reading, rules_of(settings)), [log], settings, now=lambda: TODAY)
         stopping = asyncio.Event()
         task = asyncio.create_task(serve_http(app, listener, stopping))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

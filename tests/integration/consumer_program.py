@@ -73,7 +73,7 @@ async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, service.stopping.set)
     async with connect(given.dsn, application="program") as database, open_embedded_log(given.dsn) as log:
         handler = Effects(database, given.die, given.freeze)
-        await consume(log, database, group="test", topics=TOPICS, handler=handler, service=service)
+        await consume([log], database, group="test", topics=TOPICS, handler=handler, service=service)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ async def consuming(dsn, make_handler=Effects, topics=TOPICS):
     service = Service("test", Settings())
     async with connect(dsn, application="consumer") as database, open_embedded_log(dsn) as log:
         service.handler = make_handler(database)
-        run = consume(log, database, group="test", topics=topics, handler=service.handler, service=service)
+        run = consume([log], database, group="test", topics=topics, handler=service.handler, service=service)
         service.task = asyncio.create_task(run)
         try:
             yield service

@@ -15,7 +15,7 @@ from services.reports.app import create_app
 from services.reports.questions import DIMENSIONS
 from services.reports.store import Store
 from services.runtime.http import bind
-from services.runtime.log import open_log
+from services.runtime.open_log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
 from services.runtime.settings import StartError
@@ -48,7 +48,7 @@ async def client(settings):
     dsn = settings.database_url.get_secret_value()
     async with connect(dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
         app = create_app(
-            Store(reading, rules_of(settings)), log, settings, now=lambda: datetime(2026, 3, 31, tzinfo=UTC)
+            Store(reading, rules_of(settings)), [log], settings, now=lambda: datetime(2026, 3, 31, tzinfo=UTC)
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
@@ -421,7 +421,7 @@ async def test_an_outage_is_told_as_one_and_worth_another_try(dsn, database, set
         database.transaction() as connection,
     ):
         await connection.execute("LOCK TABLE rules")
-        app = create_app(Store(reading, rules_of(settings)), log, settings)
+        app = create_app(Store(reading, rules_of(settings)), [log], settings)
         headers = {"authorization": f"Bearer {ADMIN_TOKEN}"}
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://reports", headers=headers

@@ -1,0 +1,80 @@
+"""One client of aiokafka, started when it is needed, and replaced when it no longer makes progress."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from services.runtime.kafka_cluster import REQUEST_SECONDS, STOP_SECONDS, refused_or_away
+from services.runtime.metrics import KAFKA_REBUILDS
+
+logger = logging.getLogger(__name__)
+
+
+class Startable(Protocol):
+    """What a producer and a consumer have in common."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+C = TypeVar("C", bound=Startable)
+
+
+class Client(Generic[C]):
+    """At most one client of its kind at a time. `name` is for the metrics and the log lines."""
+
+    def __init__(self, name: str, make: Callable[[], C]) -> None:
+        self._name = name
+        self._make = make
+        self._client: C | None = None
+        self._starting = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def get(self) -> C:
+        """The client, started. Raises ConnectionError when that cannot be done now."""
+        if self._client is None:
+            async with self._starting:
+                if self._client is None:
+                    self._client = await self._start()
+        return self._client
+
+    def discard(self, client: C, cause: str) -> None:
+        """Have no more to do with this client; the next `get` starts a new one."""
+        if client is self._client:
+            self._client = None
+            KAFKA_REBUILDS.labels(self._name, cause).inc()
+            logger.warning("Kafka client replaced", extra={"client": self._name, "cause": cause})
+            ending = asyncio.create_task(_stop(client))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Stop it, within seconds: what does not stop by itself is left to the end of the process."""
+        client, self._client = self._client, None
+        if client is not None:
+            await _stop(client)
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _start(self) -> C:
+        client = self._make()
+        try:
+            with refused_or_away():
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    await client.start()
+        except BaseException:
+            await _stop(client)
+            raise
+        return client
+
+
+async def _stop(client: Startable) -> None:
+    """The client's own `stop` waits for brokers that are away, without a deadline, and through a cancellation."""
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if not stopping.done():
+        stopping.cancel()
+    elif not stopping.cancelled() and stopping.exception() is not None:
+        logger.info("Kafka client did not stop in order", extra={"reason": type(stopping.exception()).__name__})
