@@ -30,6 +30,8 @@ dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be
 app.add_typer(dead_letters, name="deadletters")
 
 T = TypeVar("T")
+Group = Annotated[str | None, typer.Option(help="only of this service: identity or attributor")]
+Reason = Annotated[str | None, typer.Option(help="only those put aside for this reason")]
 DealAddress = Annotated[str, typer.Argument(metavar="DEAL", help="provider:deal_id, or the deal id alone")]
 
 
@@ -91,6 +93,10 @@ def migrate() -> None:
     settings = load_settings()
     with database(settings) as dsn:
         applied = asyncio.run(run(dsn, typer.echo))
+        if settings.kafka_servers:
+            from services.runtime.kafka_cluster import make_topics
+
+            asyncio.run(make_topics(settings, typer.echo))
         for line in asyncio.run(_connected(dsn, kept, read_only=False)):
             typer.echo(line)
     if not applied:
@@ -117,12 +123,12 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="as the API answ
     """Show how far the consumers are, and whether every event has had its effects."""
     from services.reports.standing import status_of
     from services.reports.store import Store
-    from services.runtime.log import open_log
+    from services.runtime.open_log import open_history
     from services.runtime.rules import rules_of
 
     async def ask(database: "Database", settings: Settings) -> dict[str, object]:
-        async with open_log(settings) as log:
-            return (await status_of(Store(database, rules_of(settings)), log)).model_dump(mode="json")
+        async with open_history(settings) as logs:
+            return (await status_of(Store(database, rules_of(settings)), logs)).model_dump(mode="json")
 
     answer = _ask(ask)
     if json:
@@ -171,26 +177,64 @@ def explain(deal: DealAddress) -> None:
 
 
 @dead_letters.command("list")
-def list_dead_letters(limit: Annotated[int, typer.Option(help="how many, the newest first")] = 50) -> None:
+def list_dead_letters(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="how many, the newest first")] = 50,
+    group: Group = None,
+    reason: Reason = None,
+    json: Annotated[bool, typer.Option("--json", help="one object a line")] = False,
+) -> None:
     """List them, the newest first."""
-    from services.runtime.dead_letters import newest
+    from services.runtime.dead_letters import newest, place_of
 
-    for letter in _ask(lambda database, _: newest(database, limit)):
-        place = f"{letter['topic']}[{letter['partition']}]@{letter['log_offset']}"
-        found = f"{letter['found_at']:%Y-%m-%d %H:%M}"
-        typer.echo(f"{letter['id']}  {found}  {letter['consumer_group']}  {place}  {letter['reason']}")
+    for letter in _ask(lambda database, _: newest(database, limit, group=group, reason=reason)):
+        if json:
+            typer.echo(orjson.dumps(dict(letter)))
+        else:
+            found = f"{letter['found_at']:%Y-%m-%d %H:%M}"
+            typer.echo(
+                f"{letter['id']}  {found}  {letter['consumer_group']}  {place_of(letter)}  "
+                f"{letter['reason']}  {letter['detail']}"
+            )
 
 
 @dead_letters.command("show")
 def show_dead_letter(number: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Show one with its reason and its bytes."""
-    from services.runtime.dead_letters import one
+    """Show one with its place, its reason and its bytes, which may hold personal data."""
+    from services.runtime.dead_letters import one, place_of, readable
 
     letter = _ask(lambda database, _: one(database, number))
     if letter is None:
         _fail(f"there is no dead letter {number}; `closedloop deadletters list` names them", 1)
-    for name, value in letter.items():
-        typer.echo(f"{name}: {value.decode(errors='backslashreplace') if isinstance(value, bytes) else value}")
+    typer.echo(f"group   {letter['consumer_group']}")
+    typer.echo(f"place   {place_of(letter)} of log {letter['log_id']}")
+    typer.echo(f"found   {letter['found_at']:%Y-%m-%d %H:%M:%S} UTC, tried {letter['tries']} times")
+    typer.echo(f"reason  {letter['reason']}")
+    typer.echo(f"detail  {letter['detail']}")
+    typer.echo(f"value   {len(letter['value'])} bytes:")
+    typer.echo(readable(letter["value"]))
+    typer.echo("The value may hold personal data: do not pass it on.", err=True)
+
+
+@dead_letters.command("retry")
+def retry_dead_letters(
+    *,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    every: Annotated[bool, typer.Option("--all", help="all of them")] = False,
+    group: Group = None,
+    reason: Reason = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only try to read them; nothing changes")] = False,
+) -> None:
+    """After a fix, hand records once more to the services that failed on them; they may run meanwhile.
+
+    What succeeds is taken off the list, what fails again stays with its new reason, and the exit code is 1.
+    """
+    from services.local.retrying import Choice, retry
+
+    if not (numbers or every or group or reason):
+        _fail("which ones? Give their IDs, --group, --reason, or --all", 2)
+    choice = Choice(numbers or None, group, reason)
+    raise typer.Exit(_ask(lambda database, settings: retry(database, settings, choice, dry_run), read_only=dry_run))
 
 
 @app.command()
@@ -215,8 +259,8 @@ def demo(
     raise typer.Exit(code)
 
 
-def _ask(question: Callable[["Database", Settings], Awaitable[T]]) -> T:
-    """The answer of one read-only question to the database: the one that runs, or one started for it."""
+def _ask(question: Callable[["Database", Settings], Awaitable[T]], *, read_only: bool = True) -> T:
+    """The answer of one question to the database: the one that runs, or one started for it."""
     from services.local.postgres import database
     from services.runtime.postgres import UndefinedTableError
 
@@ -224,7 +268,7 @@ def _ask(question: Callable[["Database", Settings], Awaitable[T]]) -> T:
     with database(settings, make=False) as dsn:
         reached = settings.model_copy(update={"database_url": SecretStr(dsn)})
         try:
-            return asyncio.run(_connected(dsn, lambda connection: question(connection, reached), read_only=True))
+            return asyncio.run(_connected(dsn, lambda connection: question(connection, reached), read_only=read_only))
         except UndefinedTableError as error:
             raise StartError("the database has no tables yet; run `closedloop migrate`") from error
 

@@ -93,6 +93,10 @@ FROM state.positions
 WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
 ORDER BY topic, partition;
 
+-- name: records_read
+-- How many records of a log a group has read in all.
+SELECT coalesce(sum(next_offset), 0)::bigint FROM state.positions WHERE log_id = $1 AND consumer_group = $2;
+
 -- name: release_positions
 -- Lets go of partitions, for another member to take.
 UPDATE state.positions p SET owner = NULL
@@ -167,11 +171,73 @@ SELECT number, name, checksum FROM migration.journal ORDER BY number;
 -- In the transaction of the migration itself.
 INSERT INTO migration.journal (number, name, checksum) VALUES ($1, $2, $3);
 
+-- name: claim_notes
+-- The oldest notes of these kinds that are due, for this transaction alone; in their order.
+WITH claimed AS (
+    DELETE FROM state.notes WHERE id IN (
+        SELECT id FROM state.notes
+        WHERE consumer_group = $1 AND kind = ANY ($2::text[]) AND due_at <= clock_timestamp()
+        ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
+    ) RETURNING id, kind, key, from_at, to_at
+)
+SELECT * FROM claimed ORDER BY id;
+
+-- name: put_off_note
+-- A note that fails alone waits: two seconds, four, and so on up to ten minutes.
+UPDATE state.notes SET failures = failures + 1, due_at = clock_timestamp() + pause.pause
+FROM (
+    SELECT id, least(interval '1 second' * 2 ^ least(failures + 1, 20), interval '10 minutes') AS pause
+    FROM state.notes WHERE id = $1
+) AS pause
+WHERE notes.id = pause.id
+RETURNING kind, failures, pause.pause;
+
+-- name: failing_notes
+-- How many notes of a group have failed alone.
+SELECT count(*) FROM state.notes WHERE consumer_group = $1 AND failures > 0;
+
+-- name: letters_at_the_end
+-- How many letters stand right behind where the group goes on, partition by partition and without a gap, at most $3 of
+-- each. Those that were tried again since do not count: somebody has seen to them.
+SELECT count(*)
+FROM state.positions p CROSS JOIN LATERAL (
+    SELECT log_offset, row_number() OVER (ORDER BY log_offset DESC) AS back
+    FROM (
+        SELECT d.log_offset FROM state.dead_letters d
+        WHERE d.consumer_group = p.consumer_group AND d.log_id = p.log_id AND d.topic = p.topic
+          AND d.partition = p.partition AND d.log_offset < p.next_offset AND d.tries = 1
+        ORDER BY d.log_offset DESC LIMIT $3
+    ) AS newest
+) AS letter
+WHERE p.log_id = $1 AND p.consumer_group = $2 AND letter.log_offset = p.next_offset - letter.back;
+
 -- name: newest_letters
--- Dead letters without their bytes, the newest first.
-SELECT id, consumer_group, topic, partition, log_offset, reason, detail, found_at
-FROM state.dead_letters ORDER BY id DESC LIMIT $1;
+-- Dead letters without their bytes, the newest first; of a group or for a reason, where one is given.
+SELECT id, consumer_group, log_id, topic, partition, log_offset, reason, detail, tries, found_at,
+       octet_length(value) AS bytes
+FROM state.dead_letters
+WHERE ($1::text IS NULL OR consumer_group = $1) AND ($2::text IS NULL OR reason = $2)
+ORDER BY id DESC LIMIT $3;
 
 -- name: one_letter
 -- One dead letter, whole.
-SELECT id, consumer_group, topic, partition, log_offset, reason, detail, value, found_at FROM state.dead_letters WHERE id = $1;
+SELECT id, consumer_group, log_id, topic, partition, log_offset, reason, detail, tries, found_at, value
+FROM state.dead_letters WHERE id = $1;
+
+-- name: letters_to_retry
+-- The letters of these groups, all or those that are named, for one reason or any; the oldest first.
+SELECT id, consumer_group FROM state.dead_letters
+WHERE consumer_group = ANY ($1::text[]) AND ($2::bigint[] IS NULL OR id = ANY ($2)) AND ($3::text IS NULL OR reason = $3)
+ORDER BY id;
+
+-- name: letters_by_id
+-- These letters, as far as they are still there, with their bytes.
+SELECT id, topic, partition, log_offset, value FROM state.dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
+
+-- name: remove_letters
+-- Letters whose record has had its effects, in the transaction of these.
+DELETE FROM state.dead_letters WHERE id = ANY ($1::bigint[]) RETURNING id;
+
+-- name: tried_again
+-- A letter that stays, with what is wrong with it now.
+UPDATE state.dead_letters SET tries = tries + 1, reason = $2, detail = $3 WHERE id = $1;
