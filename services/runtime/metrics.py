@@ -54,13 +54,8 @@ BATCH_RECORDS = Histogram(
 )
 NOTES_WORKED = Counter(
     "closedloop_notes_worked",
-    "Chunks of notes worked off: what another part changed, looked at again. Standing still while closedloop_notes "
-    "grows: read the service's log.",
-    ["group"],
-)
-NOTES_FAILING = Gauge(
-    "closedloop_notes_failing",
-    "Notes put off because working them failed; they are tried again. Above 0: read the service's log for the cause.",
+    "Notes worked off: what something else changed, looked at again. Standing still while closedloop_notes grows: read "
+    "the service's log.",
     ["group"],
 )
 DEAD_LETTERS = Counter(

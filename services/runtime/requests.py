@@ -44,8 +44,10 @@ class _Route:
 class Requests(Collector):
     """The ASGI application `app`, whose requests are counted by route and status, and timed by route."""
 
-    def __init__(self, app: App, routes: Sequence[str], route_of: Callable[[Any], str]) -> None:
-        """`route_of` gives the route of a scope, once it is answered; what is not among `routes` counts as OTHER."""
+    def __init__(self, app: App, route_of: Callable[[Any], str], routes: Sequence[str] = ()) -> None:
+        """`route_of` names the route of a scope that was answered. The name becomes a label: it is one of the code's
+        own, or OTHER. `routes` are told before their first request.
+        """
         self._app = app
         self._route_of = route_of
         self._routes = {route: _Route() for route in (*routes, OTHER)}
@@ -68,7 +70,7 @@ class Requests(Collector):
             raise
         finally:
             seconds = perf_counter() - begun
-            route = self._routes.get(self._route_of(scope)) or self._routes[OTHER]
+            route = self._routes.get(name := self._route_of(scope)) or self._routes.setdefault(name, _Route())
             route.answers[status] += 1
             route.buckets[bisect_left(BUCKETS, seconds)] += 1
             route.seconds += seconds

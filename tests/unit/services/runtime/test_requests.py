@@ -1,7 +1,5 @@
 """Requests counted and timed around an application."""
 
-from operator import itemgetter
-
 import pytest
 
 from services.runtime.requests import BUCKETS, GONE, OTHER, Requests
@@ -31,7 +29,7 @@ async def ask(app, path=ROUTE):
     async def send(message):
         sent.append(message)
 
-    requests = Requests(app, (ROUTE,), itemgetter("path"))
+    requests = Requests(app, lambda scope: ROUTE if scope["path"] == ROUTE else OTHER, [ROUTE])
     try:
         await requests({"type": "http", "path": path}, None, send)
     except LookupError:
