@@ -14,8 +14,9 @@ from collector.body import Receive
 from collector.ingest import Ingest, Send
 from collector.refusal import Reason
 from services.runtime.health import Health
+from services.runtime.requests import OTHER
 
-ROUTES = ("/v1/events", "/v1/crm/webhook", "/loop.js", "/healthz", "/readyz")
+ROUTES = frozenset({"/v1/events", "/v1/crm/webhook", "/loop.js", "/healthz", "/readyz"})
 """All addresses, as their requests are counted."""
 
 App = Callable[[Any, Receive, Send], Awaitable[None]]
@@ -56,6 +57,12 @@ def make_app(ingest: Ingest, health: Health) -> App:
                 await pages(scope, receive, send)
 
     return app
+
+
+def route_of(scope: Any) -> str:
+    """The address of a request, for counting."""
+    path: str = scope["path"]
+    return path if path in ROUTES else OTHER
 
 
 def _pages(health: Health) -> FastAPI:
