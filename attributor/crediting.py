@@ -1,7 +1,8 @@
 """The attributor: deals in, credits kept in line with them and with what identity finds out.
 
 A deal's facts are committed, then its row is locked, then its journey is read in a later statement and the ledger is
-corrected where it differs. Notes from identity lead to the deals they concern; those go the same way.
+corrected where it differs. Notes from identity become notes of the deals they concern, so that a lead with thousands of
+deals is worked off in chunks; the deals then go the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,14 @@ from schemas.canonical import event_rank
 from schemas.credit import Cause
 from schemas.deal import DealEvent, DealState, Stage, deal_of
 from schemas.identifier import identifier_id
+from schemas.note import Note, NoteKind
+from schemas.topics import ATTRIBUTOR
 from services.runtime.consumer import Delivery, Fence
+from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
 
 NOTES_AT_ONCE = 500
+DEALS_AT_ONCE = 500
 
 
 class Crediting:
@@ -48,15 +53,18 @@ class Crediting:
             await fence(connection)
 
     async def work_notes(self) -> bool:
-        """Credit the deals anew that some of identity's notes concern."""
-        async with self._database.transaction() as connection:
-            notes = await store.claim_notes(connection, NOTES_AT_ONCE)
-            if notes:
-                deals = await store.deals_of_notes(connection, notes, self._lookback)
-                if deals:
-                    await store.lock_deals(connection, sorted(deals))
-                    await self._credit(connection, deals)
-        return bool(notes)
+        """Work off some notes: first which deals they concern, then those deals."""
+        return await work_off(
+            self._database, ATTRIBUTOR, (NoteKind.lead, NoteKind.touches), NOTES_AT_ONCE, self._note_deals
+        ) or await work_off(self._database, ATTRIBUTOR, (NoteKind.deal,), DEALS_AT_ONCE, self._credit_again)
+
+    async def _note_deals(self, connection: Connection, notes: Sequence[Note]) -> None:
+        await store.note_deals(connection, notes, self._lookback)
+
+    async def _credit_again(self, connection: Connection, notes: Sequence[Note]) -> None:
+        deals = store.noted_deals(notes)
+        await store.lock_deals(connection, sorted(deals))
+        await self._credit(connection, deals)
 
     async def _credit(self, connection: Connection, deals: Mapping[DealKey, Cause]) -> None:
         """Correct the ledger where it differs from what the deals and journeys say. The deals are locked."""

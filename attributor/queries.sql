@@ -108,16 +108,13 @@ SELECT * FROM jsonb_to_recordset($1::jsonb) AS credit (
     provider text, deal_id text, version integer, model text, amount bigint, touches integer, amounts bigint[],
     shares double precision[]);
 
--- name: claim_notes
--- What identity left to look at, for this transaction alone.
-DELETE FROM notes WHERE id IN (
-    SELECT id FROM notes WHERE consumer_group = 'attributor' ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
-) RETURNING kind, key::uuid AS key, from_at, to_at;
-
--- name: deals_of_notes
--- The deals that a note concerns: those with a won version that names somebody of the lead, and whose window meets the
--- note's time. Versions are asked, not deals: they are committed before their deal is credited, so none slips through.
-SELECT d.provider, d.deal_id, bool_or(note.kind = 'lead') AS leads_changed
+-- name: note_deals
+-- Of notes about leads and touches make notes about the deals they concern: those with a won version that names somebody
+-- of the lead, and whose window meets the note's time. Versions are asked, not deals: they are committed before their
+-- deal is credited, so none slips through.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT 'attributor', 'deal', jsonb_build_array(
+    d.provider, d.deal_id, CASE WHEN bool_or(note.kind = 'lead') THEN $6::text ELSE $7::text END)::text
 FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS note (kind, key, from_at, to_at)
 JOIN lead_of named ON named.identifier = note.key
 JOIN lead_of member ON member.lead = named.lead

@@ -12,6 +12,7 @@ from attributor.journey import Entry
 from schemas.credit import UNATTRIBUTED, Cause, Credits
 from schemas.deal import DealState, Stage
 from schemas.instant import format_instant
+from schemas.note import Note
 from schemas.visit import Source, Touch
 from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
@@ -126,21 +127,20 @@ async def correct(connection: Connection, corrections: Sequence[Correction]) -> 
         )
 
 
-async def claim_notes(connection: Connection, limit: int) -> list[tuple[str, UUID, datetime, datetime]]:
-    """Kind, identifier and time span of what identity changed, taken off the list if this transaction commits."""
-    rows = await connection.fetch(QUERIES.claim_notes, limit)
-    return [(row["kind"], row["key"], row["from_at"], row["to_at"]) for row in rows]
+async def note_deals(connection: Connection, notes: Sequence[Note], lookback: timedelta) -> None:
+    """Of notes about leads and touches make notes about the deals they concern."""
+    causes = Cause.leads_changed.value, Cause.touch_arrived.value
+    await connection.execute(QUERIES.note_deals, *columns([note[1:] for note in notes]), lookback, *causes)
 
 
-async def deals_of_notes(
-    connection: Connection, notes: Sequence[tuple[str, UUID, datetime, datetime]], lookback: timedelta
-) -> dict[DealKey, Cause]:
-    """The deals that these notes concern, and why."""
-    rows = await connection.fetch(QUERIES.deals_of_notes, *columns(notes), lookback)
-    return {
-        (row["provider"], row["deal_id"]): Cause.leads_changed if row["leads_changed"] else Cause.touch_arrived
-        for row in rows
-    }
+def noted_deals(notes: Iterable[Note]) -> dict[DealKey, Cause]:
+    """The deals of these notes, and why each is to be credited anew; that its leads changed says the most."""
+    deals: dict[DealKey, Cause] = {}
+    for note in notes:
+        provider, deal_id, cause = orjson.loads(note.key)
+        if deals.get((provider, deal_id)) is not Cause.leads_changed:
+            deals[provider, deal_id] = Cause(cause)
+    return deals
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> str:

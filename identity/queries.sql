@@ -190,13 +190,6 @@ RETURNING v.started_at, settled.old_owner, settled.new_owner, v.landing_page IS 
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]);
 
--- name: claim_identifier_notes
--- Leads that changed and identifiers that became shared or stopped being so, for this transaction alone.
-DELETE FROM notes WHERE id IN (
-    SELECT id FROM notes WHERE consumer_group = 'identity' AND kind IN ('lead', 'shared') ORDER BY id LIMIT $1
-    FOR UPDATE SKIP LOCKED
-) RETURNING kind, key::uuid AS key;
-
 -- name: note_visitors_of_leads
 -- A changed lead concerns visitors that carry one of its identifiers and another one: only there visits split or join.
 INSERT INTO notes (consumer_group, kind, key)
@@ -209,10 +202,3 @@ WHERE i.lead = ANY ($1::uuid[])
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT DISTINCT 'identity', 'visitor', visitor_id FROM carriers WHERE identifier = ANY ($1::uuid[]);
-
--- name: claim_visitor_notes
--- Visitors to fold again, for this transaction alone.
-DELETE FROM notes WHERE id IN (
-    SELECT id FROM notes WHERE consumer_group = 'identity' AND kind = 'visitor' ORDER BY id LIMIT $1
-    FOR UPDATE SKIP LOCKED
-) RETURNING key;

@@ -16,6 +16,7 @@ from identity.store import Span
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.topics import ATTRIBUTOR, IDENTITY
 from services.runtime.consumer import Delivery, Fence
+from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
 
 NOTES_AT_ONCE = 100
@@ -43,14 +44,9 @@ class Resolver:
 
     async def work_notes(self) -> bool:
         """Work off some notes: first which visitors they concern, then those visitors."""
-        async with self._database.transaction() as connection:
-            if await store.spread_identifier_notes(connection, NOTES_AT_ONCE):
-                return True
-            visitors = await store.claim_visitor_notes(connection, VISITORS_AT_ONCE)
-            if visitors:
-                await store.lock_visitors(connection, visitors)
-                await fold_spans(connection, [Span(visitor, *ALL_TIME) for visitor in visitors])
-        return bool(visitors)
+        return await work_off(
+            self._database, IDENTITY, (NoteKind.lead, NoteKind.shared), NOTES_AT_ONCE, store.note_visitors
+        ) or await work_off(self._database, IDENTITY, (NoteKind.visitor,), VISITORS_AT_ONCE, fold_again)
 
     async def _settle_leads(self, facts: Facts) -> None:
         if not facts.seen or not await store.unsettled(self._database, facts):
@@ -59,6 +55,13 @@ class Resolver:
             await store.lock_graph(connection)
             if changed := await store.unsettled(connection, facts):
                 await settle(connection, changed)
+
+
+async def fold_again(connection: Connection, notes: Sequence[Note]) -> None:
+    """Bring these visitors' visits, all of them, in line with what has changed since they were folded."""
+    visitors = sorted({note.key for note in notes})
+    await store.lock_visitors(connection, visitors)
+    await fold_spans(connection, [Span(visitor, *ALL_TIME) for visitor in visitors])
 
 
 async def settle(connection: Connection, changed: Sequence[UUID]) -> None:

@@ -167,21 +167,14 @@ async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
         await connection.execute(QUERIES.leave_notes, *columns(notes))
 
 
-async def spread_identifier_notes(connection: Connection, limit: int) -> int:
-    """Turn notes about leads and identifiers into notes about the visitors they concern; answers how many it took."""
-    claimed = await connection.fetch(QUERIES.claim_identifier_notes, limit)
-    leads = [row["key"] for row in claimed if row["kind"] == NoteKind.lead]
-    shared = [row["key"] for row in claimed if row["kind"] == NoteKind.shared]
+async def note_visitors(connection: Connection, notes: Sequence[Note]) -> None:
+    """Of notes about leads and identifiers make notes about the visitors they concern."""
+    leads = [note.key for note in notes if note.kind is NoteKind.lead]
+    shared = [note.key for note in notes if note.kind is NoteKind.shared]
     if leads:
         await connection.execute(QUERIES.note_visitors_of_leads, leads)
     if shared:
         await connection.execute(QUERIES.note_visitors_of_identifiers, shared)
-    return len(claimed)
-
-
-async def claim_visitor_notes(connection: Connection, limit: int) -> list[str]:
-    """Visitors to fold again, taken off the list if this transaction commits."""
-    return sorted({row["key"] for row in await connection.fetch(QUERIES.claim_visitor_notes, limit)})
 
 
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:

@@ -35,8 +35,10 @@ def decode(value: bytes) -> tuple[Event, dict[str, Any]]:
         raise UndecodableError("invalid_json", str(error)) from error
     if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), dict):
         raise UndecodableError("not_an_event", "no object with v and event")
-    if envelope.get("v") != VERSION:
-        raise UndecodableError("unknown_version", f"version {envelope.get('v')!r}; this program reads {VERSION}")
+    version = envelope.get("v")
+    if version != VERSION:
+        shown = version if isinstance(version, int) else f"of type {type(version).__name__}"
+        raise UndecodableError("unknown_version", f"version {shown}; this program reads {VERSION}")
     return model_of(envelope["event"]), envelope["event"]
 
 

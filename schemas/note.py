@@ -19,6 +19,8 @@ class NoteKind(StrEnum):
     """A visitor's visits may be others. Key: the visitor."""
     touches = "touches"
     """Touches came, went or changed hands. Key: the id of an identifier that owns or owned them."""
+    deal = "deal"
+    """A deal's credits may be others. Key: its provider, its id and the cause, as a JSON array."""
 
 
 class Note(NamedTuple):

@@ -4,6 +4,10 @@ Where a group is in the log stands in the database (`positions`), and moves in t
 a batch permanent. It moves only from the value that the batch was read at: whoever lost a partition in between, and
 whoever repeats a batch that was committed after all, is told so, rolls back and reads again. So each record has its
 effects once, whatever crashes.
+
+A program that can read or handle nothing must not put the whole log aside. So it stops when too many records in a row
+fail, and does not go on when it is started again: how many failed last is told by the letters that stand right behind
+the positions.
 """
 
 import logging
@@ -14,7 +18,7 @@ from uuid import UUID
 
 from schemas.codec import UndecodableError, decode
 from schemas.event import Event
-from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, put_aside
+from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, letters_at_the_end, put_aside
 from services.runtime.leases import Place
 from services.runtime.logs import describe
 from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
@@ -23,7 +27,7 @@ from services.runtime.reading import Reader, Taken
 from services.runtime.settings import StartError
 
 FUSE = 50
-"""So many dead letters in a row are bad luck; more are a bad program, which must not put the whole log aside."""
+"""So many dead letters in a row are bad luck; more are a bad program."""
 
 queries = load_queries(__package__)
 logger = logging.getLogger(__name__)
@@ -71,7 +75,8 @@ class Courier:
         self._group = group
         self._handler = handler
         self._reader = reader
-        self._aside_in_a_row = 0
+        self._aside_in_a_row: int | None = None
+        """None until it matters: then the letters of the processes before this one count too."""
 
     async def deliver(self, batch: Sequence[Taken]) -> None:
         """The batch; where that fails its halves, each by itself, until what fails alone is found and put aside.
@@ -98,11 +103,7 @@ class Courier:
 
     async def _commit(self, batch: Sequence[Taken], good: Sequence[Delivery], bad: Sequence[DeadLetter]) -> None:
         """The effects of `good`, the letters `bad` and the step past `batch`: all of it or nothing."""
-        if not good and self._aside_in_a_row + len(bad) > FUSE:
-            raise StartError(
-                f"more than {FUSE} records in a row cannot be read or handled, the last because of {bad[-1].reason} "
-                f"({bad[-1].detail}): look at `closedloop deadletters list`, then start a program that can"
-            )
+        aside = await self._spare_the_fuse(batch, bad)
         ends = {taken.place: taken.record.offset + 1 for taken in batch}
         calls = 0
 
@@ -120,10 +121,25 @@ class Courier:
                     await fence(connection)
         if calls != 1:
             raise StartError(f"{type(self._handler).__name__} called the fence {calls} times in a batch; once is right")
-        self._aside_in_a_row = 0 if good else self._aside_in_a_row + len(bad)
+        self._aside_in_a_row = aside
         for place, end in ends.items():
             self._reader.move(place, end)
         self._count(batch, bad)
+
+    async def _spare_the_fuse(self, batch: Sequence[Taken], bad: Sequence[DeadLetter]) -> int:
+        """How many records in a row were put aside when `bad` are, up to the end of `batch`. Raises StartError."""
+        if not bad:
+            return 0
+        if self._aside_in_a_row is None:
+            self._aside_in_a_row = await letters_at_the_end(self._database, self._log_id, self._group, FUSE)
+        longest, at_the_end = aside_in_a_row(self._aside_in_a_row, batch, bad)
+        if longest > FUSE:
+            raise StartError(
+                f"more than {FUSE} records in a row cannot be read or handled, the last because of {bad[-1].reason} "
+                f"({bad[-1].detail}). See `closedloop deadletters list`, run a program that can handle them, then "
+                f"`closedloop deadletters retry --all`; what fails again is let pass from then on"
+            )
+        return at_the_end
 
     async def _move(self, connection: Connection, ends: Mapping[Place, int]) -> None:
         moves = sorted((place.topic, place.partition, self._reader.position(place), end) for place, end in ends.items())
@@ -137,6 +153,16 @@ class Courier:
         for letter in bad:
             logger.warning("put aside", extra={"group": self._group, "place": letter[:3], "reason": letter.reason})
             DEAD_LETTERS.labels(self._group, letter.reason).inc()
+
+
+def aside_in_a_row(before: int, batch: Iterable[Taken], bad: Iterable[DeadLetter]) -> tuple[int, int]:
+    """The longest row of records put aside, and the one that the batch ends with; `before` is that before the batch."""
+    aside = {letter[:3] for letter in bad}
+    longest = row = before
+    for place, record in batch:
+        row = row + 1 if (*place, record.offset) in aside else 0
+        longest = max(longest, row)
+    return longest, row
 
 
 def decode_batch(batch: Iterable[Taken]) -> tuple[list[Delivery], list[DeadLetter]]:
