@@ -124,6 +124,19 @@ def test_the_example_names_every_secret_that_is_used_and_no_other(prod: Cluster)
     assert used | mounted | keda == EXAMPLES.keys()
 
 
+def test_the_certificate_of_kafka_is_where_the_setting_says(prod: Cluster) -> None:
+    wanted = prod.settings["CLOSEDLOOP_KAFKA_CA_FILE"]
+    for one in prod.workloads:
+        folders = {mount["name"]: mount["mountPath"] for mount in container_of(one)["volumeMounts"]}
+        files = [
+            f"{folders[volume['name']]}/{item['path']}"
+            for volume in pod_of(one)["volumes"]
+            if "secret" in volume
+            for item in volume["secret"]["items"]
+        ]
+        assert files == [wanted], name_of(one)
+
+
 @pytest.mark.parametrize("name", ["ADMIN_TOKEN", "ID_KEY", "WEBHOOK_SECRET"])
 def test_the_examples_of_secrets_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for right, value in REAL.items():
