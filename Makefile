@@ -51,7 +51,7 @@ demo: $(VENV)/run.stamp ## a simulated shop, its revenue beside the truth
 	@exec $(BIN)/closedloop demo $(ARGS)
 
 test: setup ## every test
-	@deploy/kafka/kafka fetch || echo "The tests on Kafka are skipped."
+	@deploy/kafka/kafka fetch >/dev/null || echo "The tests on Kafka are skipped."
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## format, lint, types, import rules, what deploys it
@@ -70,7 +70,7 @@ kafka-stop: ## stop it; its data stays
 	@deploy/kafka/kafka stop
 
 chaos: setup ## outages, kills and races for an hour, ARGS="--help" tells more
-	@deploy/kafka/kafka fetch
+	@deploy/kafka/kafka fetch >/dev/null
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: setup ## speed, as ratios to baselines of the same run

@@ -1,4 +1,4 @@
-"""What all tests share: one real Postgres for the session, and a fresh migrated database for each test that asks."""
+"""What all tests share: one real Postgres and one real Kafka for the session, and in them a place for each test alone."""
 
 import asyncio
 import itertools
@@ -14,6 +14,8 @@ from services.local.postgres import EmbeddedPostgres
 from services.runtime.migrate import migrate
 from services.runtime.postgres import Database, connect
 from services.runtime.settings import Settings
+from tests.brokers import Brokers, require_kafka
+from tests.secured_brokers import SecuredBroker
 
 TEMPLATE = "migrated_template"
 
@@ -74,6 +76,51 @@ async def database(dsn: str) -> AsyncIterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """One broker for all; each test has topics of its own by `kafka_prefix`. Tests that stop it take `own_kafka`."""
+    with running_brokers(tmp_path_factory.mktemp("kafka"), 1) as brokers:
+        yield brokers
+
+
+@pytest.fixture
+def kafka_prefix() -> str:
+    """A prefix of topics and groups for one test alone."""
+    return f"test-{next(_numbers)}-"
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[Brokers]:
+    """One broker for one test alone, to stop, kill, pause and start again."""
+    with running_brokers(tmp_path / "kafka", 1) as brokers:
+        yield brokers
+
+
+@pytest.fixture(scope="module")
+def shared_three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    with running_brokers(tmp_path_factory.mktemp("kafka"), 3) as brokers:
+        yield brokers
+
+
+@pytest.fixture
+def three_brokers(shared_three_brokers: Brokers) -> Brokers:
+    """A cluster of three, all of them running; tests may end and pause them, and leave them so."""
+    shared_three_brokers.start()
+    return shared_three_brokers
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """One broker with TLS and SASL."""
+    require_kafka()
+    secured = SecuredBroker(tmp_path_factory.mktemp("secured"))
+    try:
+        secured.start()
+        yield secured
+    finally:
+        secured.brokers.kill()
+
+
 @pytest.fixture
 def settings_for() -> Callable[..., Settings]:
     """Makes complete settings: `settings_for(dsn, tmp_path, **changes)`."""
@@ -90,6 +137,17 @@ def make_settings(dsn: str, tmp_path: Path, **changes: Any) -> Settings:
         "webhook_secret": "whsec_dGVzdC13ZWJob29rLXNlY3JldC0wMTIz",
     }
     return Settings.model_validate(settings | changes)
+
+
+@contextmanager
+def running_brokers(folder: Path, count: int) -> Iterator[Brokers]:
+    require_kafka()
+    brokers = Brokers(folder, count)
+    try:
+        brokers.start()
+        yield brokers
+    finally:
+        brokers.kill()
 
 
 @contextmanager
