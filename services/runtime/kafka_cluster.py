@@ -90,9 +90,8 @@ async def find_cluster(settings: Settings) -> Cluster:
         except _REFUSALS as error:
             raise SettingsError(f"CLOSEDLOOP_BROKER refuses us: {describe(error)}; see CLOSEDLOOP_KAFKA_*") from error
         except (OSError, errors.KafkaError) as error:
-            logger.warning(
-                "Kafka does not answer; trying again", extra={"reason": describe(error), "seconds": round(wait, 1)}
-            )
+            hint = "; does it expect TLS or SASL?" if "closed" in str(error) else ""
+            logger.warning("Kafka does not answer (%s)%s; trying again in %.1f s", describe(error), hint, wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 

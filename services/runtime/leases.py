@@ -40,7 +40,10 @@ def share_of(places: Sequence[Place], members: Sequence[str], member: str) -> li
 
 
 class Lease:
-    """The membership of one consumer in its group. `database` is its own: the member lives while its sessions do."""
+    """The membership of one consumer among the readers of a log in its group.
+
+    `database` is its own: the member lives while its sessions do.
+    """
 
     def __init__(self, database: Database, log_id: UUID, group: str, places: Iterable[Place]) -> None:
         self._database = database
@@ -70,9 +73,10 @@ class Lease:
 
     async def renew(self) -> None:
         """Live for another ten seconds, bury the dead, and look who is there."""
-        await self._database.execute(queries.renew_member, self._group, self._member, LEASE)
-        await self._database.execute(queries.bury_members, self._group, self._member)
-        members = [row["member"] for row in await self._database.fetch(queries.members, self._group)]
+        await self._database.execute(queries.renew_member, self._log_id, self._group, self._member, LEASE)
+        await self._database.execute(queries.bury_members, self._log_id, self._group, self._member)
+        rows = await self._database.fetch(queries.members, self._log_id, self._group)
+        members = [row["member"] for row in rows]
         self.wanted = share_of(self.places, members, self._member)
         self.renewals += 1
 

@@ -63,20 +63,20 @@ ON CONFLICT DO NOTHING;
 -- name: bury_members
 -- Who has not been heard of in time is dead, and so is who has no session left: after a crash nobody waits for the lease.
 DELETE FROM state.members m
-WHERE m.consumer_group = $1 AND m.member <> $2 AND (
+WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member <> $3 AND (
     m.expires_at < clock_timestamp()
     OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = m.member)
 );
 
 -- name: renew_member
 -- A member lives until the lease ends by the database's clock, if it does not renew it.
-INSERT INTO state.members (consumer_group, member, expires_at)
-VALUES ($1, $2, clock_timestamp() + $3::interval)
-ON CONFLICT (consumer_group, member) DO UPDATE SET expires_at = excluded.expires_at;
+INSERT INTO state.members (log_id, consumer_group, member, expires_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
+ON CONFLICT (log_id, consumer_group, member) DO UPDATE SET expires_at = excluded.expires_at;
 
 -- name: members
--- All living members of a group, in an order that all of them see.
-SELECT member FROM state.members WHERE consumer_group = $1 ORDER BY member;
+-- All living members of a group that read this log, in an order that all of them see.
+SELECT member FROM state.members WHERE log_id = $1 AND consumer_group = $2 ORDER BY member;
 
 -- name: claim_positions
 -- Takes those of the wanted partitions that nobody alive holds.
@@ -84,7 +84,9 @@ UPDATE state.positions p SET owner = $3
 FROM unnest($4::text[], $5::integer[]) AS wanted(topic, partition)
 WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = wanted.topic AND p.partition = wanted.partition
   AND p.owner IS DISTINCT FROM $3
-  AND NOT EXISTS (SELECT FROM state.members m WHERE m.consumer_group = $2 AND m.member = p.owner);
+  AND NOT EXISTS (
+      SELECT FROM state.members m WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member = p.owner
+  );
 
 -- name: held_positions
 -- The partitions that a member holds, and how far the group has read them.
@@ -108,7 +110,7 @@ WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = given.topic AND p.pa
 WITH freed AS (
     UPDATE state.positions SET owner = NULL WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
 )
-DELETE FROM state.members WHERE consumer_group = $2 AND member = $3;
+DELETE FROM state.members WHERE log_id = $1 AND consumer_group = $2 AND member = $3;
 
 -- name: move_positions
 -- The fence: each position moves from the value that the batch began at, or not at all. Locked in order.

@@ -1,0 +1,244 @@
+"""What is Kafka's own: topics, security, lag tools, and what must never be skipped. The contract of logs is elsewhere."""
+
+import asyncio
+import itertools
+import random
+import subprocess
+import time
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
+
+from schemas.topics import DEALS, EVENTS, IDENTITY, TOPICS
+from services.runtime.kafka_cluster import make_topics
+from services.runtime.kafka_log import open_kafka_log
+from services.runtime.leases import Place
+from services.runtime.log import Unavailable
+from services.runtime.open_log import open_log
+from services.runtime.settings import Settings, SettingsError, StartError
+from tests.brokers import Brokers, free_ports, require_kafka
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def settings(kafka):
+    """A prefix that no other test has."""
+    return Settings(broker=kafka.address, kafka_prefix=f"kafka-{next(numbers)}-")
+
+
+@pytest.fixture
+async def admin(kafka):
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address.removeprefix("kafka://"))
+    await admin.start()
+    yield admin
+    await admin.close()
+
+
+async def test_migrate_makes_topics_that_are_kept_for_ever_and_says_so_once(settings, admin):
+    told = []
+    await make_topics(settings, told.append)
+    await make_topics(settings, told.append)
+    assert told == [f"topic {settings.kafka_prefix}{t.name}: 1 replicas, kept for ever" for t in TOPICS]
+    name = settings.kafka_prefix + EVENTS.name
+    answer = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    config = {entry[0]: entry[1] for entry in answer[0].resources[0][4]}
+    assert config["retention.ms"] == config["retention.bytes"] == "-1"
+    assert config["unclean.leader.election.enable"] == "false"
+
+
+async def test_three_brokers_hold_three_replicas_of_which_one_may_be_lost(three_brokers):
+    settings = Settings(broker=three_brokers.address, kafka_prefix=f"kafka-{next(numbers)}-")
+    await make_topics(settings, print)
+    admin = AIOKafkaAdminClient(bootstrap_servers=three_brokers.address.removeprefix("kafka://"))
+    await admin.start()
+    try:
+        [topic] = await admin.describe_topics([settings.kafka_prefix + EVENTS.name])
+        assert {len(partition["replicas"]) for partition in topic["partitions"]} == {3}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic["topic"])
+        config = {entry[0]: entry[1] for entry in (await admin.describe_configs([resource]))[0].resources[0][4]}
+        assert config["min.insync.replicas"] == "2"
+    finally:
+        await admin.close()
+
+
+async def test_a_log_without_topics_says_what_to_run(settings):
+    with pytest.raises(StartError, match=f"no topic {settings.kafka_prefix}events yet; run `closedloop migrate`"):
+        async with open_log(settings):
+            pass
+
+
+async def test_a_topic_with_other_partitions_is_refused_since_keys_would_move(settings, admin):
+    await admin.create_topics([NewTopic(settings.kafka_prefix + DEALS.name, 7, 1)])
+    with pytest.raises(StartError, match="deals has 7 partitions, this program expects 4"):
+        await make_topics(settings, print)
+
+
+async def test_two_prefixes_are_two_logs_of_one_cluster(settings):
+    other = settings.model_copy(update={"kafka_prefix": settings.kafka_prefix + "other-"})
+    for each in (settings, other):
+        await make_topics(each, print)
+    async with open_kafka_log(settings) as log, open_kafka_log(other) as second:
+        assert log.log_id != second.log_id
+        await log.append(EVENTS.name, [(b"k", b"v")])
+        assert sum(await second.ends(EVENTS.name)) == 0
+
+
+async def test_lag_tools_see_how_far_a_group_is(settings, admin):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.publish(IDENTITY, {Place(EVENTS.name, 0): 3, Place(DEALS.name, 1): 4})
+        await log.publish(IDENTITY, {Place(EVENTS.name, 0): 5})
+    offsets = await admin.list_consumer_group_offsets(settings.kafka_prefix + IDENTITY)
+    committed = {place: entry.offset for place, entry in offsets.items() if entry.offset >= 0}
+    assert committed == {
+        TopicPartition(settings.kafka_prefix + EVENTS.name, 0): 5,
+        TopicPartition(settings.kafka_prefix + DEALS.name, 1): 4,
+    }
+
+
+async def test_what_was_deleted_before_it_was_read_stops_the_reader_instead_of_being_skipped(settings, admin):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.append(EVENTS.name, [(b"k", b"%d" % number) for number in range(10)])
+        partition = (await log.ends(EVENTS.name)).index(10)
+        place = TopicPartition(settings.kafka_prefix + EVENTS.name, partition)
+        await admin.delete_records({place: RecordsToDelete(before_offset=4)})
+        with pytest.raises(StartError, match=rf"no longer has what comes next \({place.topic}\[{partition}\] at 0\)"):
+            await log.read(EVENTS.name, partition, 0, 1000, 1)
+
+
+async def test_one_record_that_kafka_refuses_harms_no_neighbour(settings):
+    """The collector takes nothing so large; a broker may be set to take less."""
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        outcomes = await asyncio.gather(
+            log.append(EVENTS.name, [(b"large", _incompressible(2 * 1024 * 1024))]),
+            *(log.append(EVENTS.name, [(b"small-%d" % number, b"v")]) for number in range(40)),
+            return_exceptions=True,
+        )
+        assert isinstance(outcomes[0], Unavailable)
+        assert outcomes[1:] == [None] * 40
+
+
+async def test_records_are_compressed_with_zstd(settings, kafka):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.append(EVENTS.name, [(b"k", b"visit " * 1000)] * 20)
+    folder = next(
+        path for path in kafka._folder.rglob(f"{settings.kafka_prefix}{EVENTS.name}-*/*.log") if path.stat().st_size
+    )
+    assert folder.stat().st_size < 3000
+    assert b"\x28\xb5\x2f\xfd" in folder.read_bytes(), "the magic number of a zstd frame, RFC 8878"
+
+
+async def test_an_append_of_many_keys_is_durable_in_all_their_partitions(settings):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.append(EVENTS.name, [(b"key-%d" % number, b"v") for number in range(500)])
+        ends = await log.ends(EVENTS.name)
+    assert sum(ends) == 500
+    assert all(ends)
+
+
+async def test_a_broker_that_falls_silent_delays_an_append_no_longer_than_its_deadline(settings, kafka):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings, append_seconds=1.0) as log:
+        await log.append(EVENTS.name, [(b"k", b"before")])
+        kafka.pause()
+        try:
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                await log.append(EVENTS.name, [(b"k", b"unknown")])
+            assert time.monotonic() - began < 1.5
+            with pytest.raises(OSError, match="Kafka"):
+                await log.ends(EVENTS.name)
+        finally:
+            kafka.resume()
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    await log.append(EVENTS.name, [(b"k", b"after")])
+                    break
+                except Unavailable:
+                    pass
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """A broker that takes TLS with a certificate of a CA of our own, and users by SASL; and the CA's certificate."""
+    require_kafka()
+    folder = tmp_path_factory.mktemp("secured")
+    _certify(folder)
+    port = free_ports(2)
+    options = {
+        "listeners": f"SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{port + 1}",
+        "advertised.listeners": f"SASL_SSL://127.0.0.1:{port}",
+        "inter.broker.listener.name": "SASL_SSL",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule "
+        'required username="loop" password="right" user_loop="right";',
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": folder / "server-and-key.pem",
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": folder / "ca.pem",
+    }
+    brokers = Brokers(folder / "data", options=[f"{name}={value}" for name, value in options.items()], port=port)
+    brokers.start()
+    yield brokers, folder / "ca.pem"
+    brokers.kill()
+
+
+def _secured_settings(secured, **changes):
+    brokers, authority = secured
+    right = {"kafka_tls": True, "kafka_ca_file": str(authority), "kafka_user": "loop", "kafka_password": "right"}
+    return Settings.model_validate({"broker": brokers.address, "kafka_sasl": "PLAIN", **right, **changes})
+
+
+async def test_events_reach_a_broker_behind_tls_and_a_password(secured):
+    settings = _secured_settings(secured)
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.append(EVENTS.name, [(b"k", b"v")])
+        partition = (await log.ends(EVENTS.name)).index(1)
+        assert [record.value for record in await log.read(EVENTS.name, partition, 0, 1000, 1)] == [b"v"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        pytest.param({"kafka_password": "wrong"}, "Invalid username or password", id="password"),
+        pytest.param({"kafka_sasl": "SCRAM-SHA-512"}, "UnsupportedSaslMechanism", id="mechanism"),
+        pytest.param({"kafka_ca_file": ""}, "CERTIFICATE_VERIFY_FAILED", id="unknown authority"),
+        pytest.param({"kafka_ca_file": "/nowhere.pem"}, "CLOSEDLOOP_KAFKA_CA_FILE", id="no such file"),
+    ],
+)
+async def test_a_broker_that_refuses_us_stops_the_start_with_one_line_about_the_setting(secured, wrong, line):
+    async with asyncio.timeout(10):
+        with pytest.raises(SettingsError, match=line) as caught:
+            await make_topics(_secured_settings(secured, **wrong), print)
+    assert "\n" not in str(caught.value)
+    assert "right" not in str(caught.value)
+
+
+def _certify(folder):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=broker")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
+    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", "-days", "2", *signed)
+    (folder / "server-and-key.pem").write_text(
+        (folder / "server.key").read_text() + (folder / "server.pem").read_text()
+    )
+
+
+def _incompressible(size):
+    """So many bytes of which zstd makes none fewer; the same ones each time."""
+    return random.Random(1).randbytes(size)
