@@ -90,7 +90,7 @@ async def find_cluster(settings: Settings) -> Cluster:
         except _REFUSALS as error:
             raise SettingsError(f"CLOSEDLOOP_BROKER refuses us: {describe(error)}; see CLOSEDLOOP_KAFKA_*") from error
         except (OSError, errors.KafkaError) as error:
-            hint = "; does it expect TLS or SASL?" if "closed" in str(error) else ""
+            hint = "; does it want TLS, SASL or a client certificate?" if "closed" in str(error) else ""
             logger.warning("Kafka does not answer (%s)%s; trying again in %.1f s", describe(error), hint, wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)

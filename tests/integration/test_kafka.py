@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import random
-import subprocess
 import time
 
 import pytest
@@ -18,7 +17,7 @@ from services.runtime.leases import Place
 from services.runtime.log import Unavailable
 from services.runtime.open_log import open_log
 from services.runtime.settings import Settings, SettingsError, StartError
-from tests.brokers import Brokers, free_ports, require_kafka
+from tests.secured_brokers import MECHANISMS
 
 numbers = itertools.count(1)
 
@@ -166,40 +165,24 @@ async def test_a_broker_that_falls_silent_delays_an_append_no_longer_than_its_de
                     pass
 
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    """A broker that takes TLS with a certificate of a CA of our own, and users by SASL; and the CA's certificate."""
-    require_kafka()
-    folder = tmp_path_factory.mktemp("secured")
-    _certify(folder)
-    port = free_ports(2)
-    options = {
-        "listeners": f"SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{port + 1}",
-        "advertised.listeners": f"SASL_SSL://127.0.0.1:{port}",
-        "inter.broker.listener.name": "SASL_SSL",
-        "sasl.enabled.mechanisms": "PLAIN",
-        "sasl.mechanism.inter.broker.protocol": "PLAIN",
-        "listener.name.sasl_ssl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule "
-        'required username="loop" password="right" user_loop="right";',
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": folder / "server-and-key.pem",
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": folder / "ca.pem",
-    }
-    brokers = Brokers(folder / "data", options=[f"{name}={value}" for name, value in options.items()], port=port)
-    brokers.start()
-    yield brokers, folder / "ca.pem"
-    brokers.kill()
+def _with_password(secured, mechanism="PLAIN", **changes):
+    known = {"kafka_tls": True, "kafka_ca_file": str(secured.ca_file), "kafka_prefix": f"kafka-{next(numbers)}-"}
+    user = {"kafka_user": secured.user, "kafka_password": secured.password, "kafka_sasl": mechanism}
+    return Settings.model_validate({"broker": secured.sasl_address, **known, **user, **changes})
 
 
-def _secured_settings(secured, **changes):
-    brokers, authority = secured
-    right = {"kafka_tls": True, "kafka_ca_file": str(authority), "kafka_user": "loop", "kafka_password": "right"}
-    return Settings.model_validate({"broker": brokers.address, "kafka_sasl": "PLAIN", **right, **changes})
+def _with_certificate(secured, **changes):
+    known = {"kafka_tls": True, "kafka_ca_file": str(secured.ca_file), "kafka_prefix": f"kafka-{next(numbers)}-"}
+    certificate = {"kafka_cert_file": str(secured.cert_file), "kafka_key_file": str(secured.key_file)}
+    return Settings.model_validate({"broker": secured.tls_address, **known, **certificate, **changes})
 
 
-async def test_events_reach_a_broker_behind_tls_and_a_password(secured):
-    settings = _secured_settings(secured)
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, "certificate"])
+async def test_events_reach_a_broker_that_asks_who_is_there(secured_kafka, mechanism):
+    if mechanism == "certificate":
+        settings = _with_certificate(secured_kafka)
+    else:
+        settings = _with_password(secured_kafka, mechanism)
     await make_topics(settings, print)
     async with open_kafka_log(settings) as log:
         await log.append(EVENTS.name, [(b"k", b"v")])
@@ -210,33 +193,35 @@ async def test_events_reach_a_broker_behind_tls_and_a_password(secured):
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        pytest.param({"kafka_password": "wrong"}, "Invalid username or password", id="password"),
-        pytest.param({"kafka_sasl": "SCRAM-SHA-512"}, "UnsupportedSaslMechanism", id="mechanism"),
+        pytest.param({"kafka_password": "wrong"}, "SaslAuthenticationFailed", id="password"),
+        pytest.param({"mechanism": "SCRAM-SHA-512", "kafka_user": "nobody"}, "SaslAuthenticationFailed", id="user"),
         pytest.param({"kafka_ca_file": ""}, "CERTIFICATE_VERIFY_FAILED", id="unknown authority"),
         pytest.param({"kafka_ca_file": "/nowhere.pem"}, "CLOSEDLOOP_KAFKA_CA_FILE", id="no such file"),
     ],
 )
-async def test_a_broker_that_refuses_us_stops_the_start_with_one_line_about_the_setting(secured, wrong, line):
+async def test_a_broker_that_refuses_us_stops_the_start_with_one_line_about_the_setting(secured_kafka, wrong, line):
     async with asyncio.timeout(10):
         with pytest.raises(SettingsError, match=line) as caught:
-            await make_topics(_secured_settings(secured, **wrong), print)
+            await make_topics(_with_password(secured_kafka, **wrong), print)
     assert "\n" not in str(caught.value)
-    assert "right" not in str(caught.value)
+    assert secured_kafka.password not in str(caught.value)
 
 
-def _certify(folder):
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "rsa:2048", "-nodes")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=broker")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
-    openssl("x509", "-req", "-in", "server.csr", "-out", "server.pem", "-days", "2", *signed)
-    (folder / "server-and-key.pem").write_text(
-        (folder / "server.key").read_text() + (folder / "server.pem").read_text()
-    )
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"kafka_tls": False}, id="no TLS"),
+        pytest.param({"kafka_cert_file": "", "kafka_key_file": ""}, id="no certificate"),
+    ],
+)
+async def test_a_broker_that_hangs_up_without_a_word_is_waited_for_and_the_log_says_what_it_may_want(
+    secured_kafka, wrong, caplog
+):
+    """It looks like a broker that is starting."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3):
+            await make_topics(_with_certificate(secured_kafka, **wrong), print)
+    assert "TLS, SASL or a client certificate" in caplog.text
 
 
 def _incompressible(size):
