@@ -29,6 +29,9 @@ test takes the port of a broker that is down for a moment."""
 
 READY_SECONDS = 60.0
 
+QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
+"""Only the first compiler: the second pays after minutes."""
+
 _starter = ThreadPoolExecutor(1)
 """The thread that starts all brokers. The system ties a child to the thread that made it, and this one stays."""
 
@@ -74,7 +77,7 @@ class Brokers:
             if each in self._paused:
                 self.resume(each)
             if not self.is_running(each):
-                self._launch(each, java_options or (f"-XX:SharedArchiveFile={class_archive()}",))
+                self._launch(each, java_options or quick_java())
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until every node that was started and is not paused answers: then its cluster has taken it in."""
@@ -112,7 +115,7 @@ class Brokers:
             "CLOSEDLOOP_DATA_DIR": str(self._folder),
             "KAFKA_PORT": str(self.port),
             "BROKERS": str(len(self.nodes)),
-            "JDK_JAVA_OPTIONS": " ".join(["-XX:TieredStopAtLevel=1", *java_options]),
+            "JDK_JAVA_OPTIONS": " ".join(java_options),
         }
         with self._log(node).open("ab") as log:
             self._processes[node] = _starter.submit(
@@ -177,19 +180,24 @@ def libraries() -> Path:
     return Path(folder)
 
 
-@cache
-def class_archive() -> Path:
-    """Kafka's classes as the JVM has them in memory, made once: a broker then starts in half the time.
+def quick_java() -> list[str]:
+    """Options with which a JVM starts Kafka for half the time and work.
 
-    See "Class Data Sharing" in the manual of `java`; an archive that does not fit is not used, and nothing else happens.
+    An archive of Kafka's classes as they are in memory is made once; where it does not fit, the JVM does without (see
+    "Class Data Sharing" in the manual of `java`).
     """
+    return [QUICK_COMPILER, f"-XX:SharedArchiveFile={_class_archive()}"]
+
+
+@cache
+def _class_archive() -> Path:
     key = zlib.crc32(os.path.realpath(shutil.which("java") or "").encode())
     archive = libraries().with_name(f"{libraries().name}-classes-{key}.jsa")
     if not archive.exists():
         draft = archive.with_suffix(f".{os.getpid()}")
         with tempfile.TemporaryDirectory() as folder:
             broker = Brokers(Path(folder))
-            broker.launch(None, f"-XX:ArchiveClassesAtExit={draft}")
+            broker.launch(None, QUICK_COMPILER, f"-XX:ArchiveClassesAtExit={draft}")
             broker.wait_until_ready()
             broker.stop()
         draft.replace(archive)

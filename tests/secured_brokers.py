@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.brokers import Brokers, class_archive, free_ports, libraries
+from tests.brokers import Brokers, free_ports, libraries, quick_java
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -33,13 +33,7 @@ class SecuredBroker:
     def start(self) -> None:
         """Start it and make the user known to both kinds of SCRAM."""
         self.brokers.start()
-        java = [
-            "java",
-            "-XX:TieredStopAtLevel=1",
-            f"-XX:SharedArchiveFile={class_archive()}",
-            "-cp",
-            f"{libraries()}/*",
-        ]
+        java = ["java", *quick_java(), "-cp", f"{libraries()}/*"]
         server = ["--bootstrap-server", self.brokers.address.removeprefix("kafka://")]
         user = ["--entity-type", "users", "--entity-name", self.user]
         for mechanism in MECHANISMS[1:]:

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from tests.brokers import SCRIPT, answers, free_ports, require_kafka
+from tests.brokers import SCRIPT, answers, free_ports, quick_java, require_kafka
 from tests.secured_brokers import MECHANISMS, SecuredBroker
 
 PATIENCE_MS = 4000
@@ -34,7 +34,7 @@ class MakeKafka:
 
     def __call__(self, verb: str, **environment: str) -> str:
         """What it prints, or the one line with which it fails."""
-        environment = os.environ | {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"} | self.environment | environment
+        environment = os.environ | self.environment | environment
         done = subprocess.run([SCRIPT, verb], env=environment, capture_output=True, text=True, check=False)
         output = done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
         assert "\n" not in output
@@ -51,10 +51,12 @@ class MakeKafka:
 @pytest.fixture
 def make_kafka(tmp_path: Path) -> Iterator[Callable[[int], MakeKafka]]:
     """Gives a `make kafka` for so many brokers. They are stopped at the end, and when the tests are killed."""
+    require_kafka()
     watches = []
 
     def make(brokers: int) -> MakeKafka:
         kafka = MakeKafka(tmp_path, brokers)
+        kafka.environment["JDK_JAVA_OPTIONS"] = " ".join(quick_java())
         watch = ["bash", "-c", 'read -r _; "$0" stop', SCRIPT]
         environment = os.environ | kafka.environment
         watches.append(subprocess.Popen(watch, env=environment, stdin=subprocess.PIPE, start_new_session=True))
@@ -116,7 +118,6 @@ async def kept(address: str) -> set[bytes | None]:
 async def test_it_prints_its_address_and_its_records_are_there_after_a_stop(
     make_kafka: Callable[[int], MakeKafka],
 ) -> None:
-    require_kafka()
     kafka = make_kafka(1)
     assert kafka("start") == kafka.address
     process = kafka.pid()
@@ -137,7 +138,6 @@ async def test_it_prints_its_address_and_its_records_are_there_after_a_stop(
 async def test_of_three_brokers_one_may_be_killed_and_the_next_start_brings_it_back(
     make_kafka: Callable[[int], MakeKafka],
 ) -> None:
-    require_kafka()
     kafka = make_kafka(3)
     assert kafka("start") == kafka.address
     await make_topic(kafka.address, "records", copies=3)
@@ -154,7 +154,6 @@ async def test_of_three_brokers_one_may_be_killed_and_the_next_start_brings_it_b
 
 
 def test_a_port_in_use_is_one_line(make_kafka: Callable[[int], MakeKafka]) -> None:
-    require_kafka()
     kafka = make_kafka(1)
     with socket.create_server(("127.0.0.1", kafka.port + 1)):
         line = kafka("start")
