@@ -189,7 +189,7 @@ def list_dead_letters(
 
     for letter in _ask(lambda database, _: newest(database, limit, group=group, reason=reason)):
         if json:
-            typer.echo(orjson.dumps(dict(letter)))
+            typer.echo(orjson.dumps(dict(letter), default=str))
         else:
             found = f"{letter['found_at']:%Y-%m-%d %H:%M}"
             typer.echo(
@@ -208,7 +208,8 @@ def show_dead_letter(number: Annotated[int, typer.Argument(metavar="ID")]) -> No
         _fail(f"there is no dead letter {number}; `closedloop deadletters list` names them", 1)
     typer.echo(f"group   {letter['consumer_group']}")
     typer.echo(f"place   {place_of(letter)} of log {letter['log_id']}")
-    typer.echo(f"found   {letter['found_at']:%Y-%m-%d %H:%M:%S} UTC, tried {letter['tries']} times")
+    typer.echo(f"found   {letter['found_at']:%Y-%m-%d %H:%M:%S} UTC")
+    typer.echo(f"tries   {letter['tries']}")
     typer.echo(f"reason  {letter['reason']}")
     typer.echo(f"detail  {letter['detail']}")
     typer.echo(f"value   {len(letter['value'])} bytes:")
@@ -219,7 +220,7 @@ def show_dead_letter(number: Annotated[int, typer.Argument(metavar="ID")]) -> No
 @dead_letters.command("retry")
 def retry_dead_letters(
     *,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="ID")] = None,
     every: Annotated[bool, typer.Option("--all", help="all of them")] = False,
     group: Group = None,
     reason: Reason = None,

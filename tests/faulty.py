@@ -52,10 +52,10 @@ class Site:
             event = model_of(payload)
             await self.log.append(topic_of(event.type).name, [(key_of(event), encode(payload))])
 
-    async def append_bytes(self, value: bytes, topic: str = EVENTS.name) -> tuple[str, int, int]:
+    async def append_bytes(self, value: bytes, topic: str = EVENTS.name, key: bytes = b"k") -> tuple[str, int, int]:
         """Log any bytes; answers where they stand."""
         before = await self.log.ends(topic)
-        await self.log.append(topic, [(b"k", value)])
+        await self.log.append(topic, [(key, value)])
         after = await self.log.ends(topic)
         (partition,) = [number for number, end in enumerate(before) if after[number] > end]
         return topic, partition, before[partition]
@@ -63,8 +63,8 @@ class Site:
     async def ends(self) -> dict[str, list[int]]:
         return {topic.name: await self.log.ends(topic.name) for topic in TOPICS}
 
-    async def caught_up(self, *groups: str) -> None:
-        """Wait until these groups have read the log to its end, and worked off all notes that do not fail."""
+    async def caught_up(self, *groups: str, failing: bool = False) -> None:
+        """Wait until these groups have read the log to its end and worked off all notes; those that fail may be left."""
 
         async def over() -> bool:
             rows = await self.database.fetch("SELECT * FROM positions WHERE log_id = $1", self.log.log_id)
@@ -72,7 +72,7 @@ class Site:
             lag = lag_of(await self.ends(), positions)
             notes = [
                 await self.database.fetchval(
-                    "SELECT count(*) FROM notes WHERE consumer_group = $1 AND failures = 0", each
+                    "SELECT count(*) FROM notes WHERE consumer_group = $1 AND NOT ($2 AND failures > 0)", each, failing
                 )
                 for each in groups
             ]
@@ -85,13 +85,15 @@ class Site:
             "SELECT * FROM dead_letters WHERE $1::text IS NULL OR consumer_group = $1 ORDER BY id", group
         )
 
-    async def retry(self, services: Mapping[str, Make | None] = SERVICES) -> Outcome:
+    async def retry(
+        self, services: Mapping[str, Make | None] = SERVICES, tell: Callable[[int, str], None] = lambda *_: None
+    ) -> Outcome:
         """Retry all letters with these services."""
         numbers: dict[str, list[int]] = {}
         for letter in await self.letters():
             numbers.setdefault(letter["consumer_group"], []).append(letter["id"])
         handlers = {group: make(self.database) if make else None for group, make in services.items()}
-        return await retry(self.database, handlers, numbers, lambda through, waiting: None)
+        return await retry(self.database, handlers, numbers, tell)
 
     async def failing(self, group: str) -> int:
         return await failing_notes(self.database, group)

@@ -52,6 +52,10 @@ class Fenced(Exception):
     """Another consumer has moved on from where this batch began: roll back and leave the batch."""
 
 
+class TooMany(Exception):
+    """Too many records in a row would be put aside with this batch; its halves may do."""
+
+
 class Handler(Protocol):
     """What a service does with its records."""
 
@@ -89,12 +93,14 @@ class Courier:
         except (Fenced, StartError):
             raise
         except Exception as error:
-            if is_conflict(error) or is_outage(error) or not good:
+            if is_conflict(error) or is_outage(error):
                 raise
-            if len(good) == 1:
+            if len(batch) == 1:
+                if not good:
+                    raise
                 logger.exception("a record fails", extra={"group": self._group, "place": good[0][:3]})
                 letter = DeadLetter(*good[0][:3], HANDLER_FAILED, describe(error), good[0].value)
-                await self._commit(batch, [], [*bad, letter])
+                await self._commit(batch, [], [letter])
                 return
         else:
             return
@@ -127,12 +133,17 @@ class Courier:
         self._count(batch, bad)
 
     async def _spare_the_fuse(self, batch: Sequence[Taken], bad: Sequence[DeadLetter]) -> int:
-        """How many records in a row were put aside when `bad` are, up to the end of `batch`. Raises StartError."""
+        """How many records in a row are put aside with `bad`, up to the end of `batch`.
+
+        Raises StartError when they are too many; of a batch of several TooMany, for the first of them may not be.
+        """
         if not bad:
             return 0
         if self._aside_in_a_row is None:
             self._aside_in_a_row = await letters_at_the_end(self._database, self._log_id, self._group, FUSE)
         longest, at_the_end = aside_in_a_row(self._aside_in_a_row, batch, bad)
+        if longest > FUSE and len(batch) > 1:
+            raise TooMany
         if longest > FUSE:
             raise StartError(
                 f"more than {FUSE} records in a row cannot be read or handled, the last because of {bad[-1].reason} "
