@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from schemas.note import Note, NoteKind
 from services.runtime.logs import describe
+from services.runtime.metrics import NOTES_WORKED
 from services.runtime.postgres import Connection, Database, is_conflict, is_outage, load_queries
 
 Work = Callable[[Connection, Sequence[Note]], Awaitable[None]]
@@ -33,12 +34,19 @@ async def work_off(database: Database, group: str, kinds: Sequence[NoteKind], li
         if len(ids) > 1:
             return await work_off(database, group, kinds, len(ids) // 2, work)
         await _put_off(database, group, ids[0], error)
+    else:
+        NOTES_WORKED.labels(group).inc(bool(ids))
     return bool(ids)
 
 
 async def failing_notes(database: Database, group: str) -> int:
     """How many of the group's notes have failed alone and wait to be tried again."""
     return int(await database.fetchval(queries.failing_notes, group))
+
+
+async def hasten_failing_notes(database: Database, group: str) -> None:
+    """Try the failing notes again now: the program that starts may be the one that can."""
+    await database.execute(queries.hasten_failing_notes, group)
 
 
 async def _put_off(database: Database, group: str, number: int, error: Exception) -> None:

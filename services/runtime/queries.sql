@@ -198,6 +198,10 @@ RETURNING kind, failures, pause.pause;
 -- How many notes of a group have failed alone.
 SELECT count(*) FROM state.notes WHERE consumer_group = $1 AND failures > 0;
 
+-- name: hasten_failing_notes
+-- Notes that have failed alone are due at once; how often they did stays.
+UPDATE state.notes SET due_at = '-infinity' WHERE consumer_group = $1 AND failures > 0;
+
 -- name: letters_at_the_end
 -- How many letters stand right behind where the group goes on, partition by partition and without a gap, at most $3 of
 -- each. Those that were tried again since do not count: somebody has seen to them.
