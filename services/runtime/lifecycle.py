@@ -47,7 +47,7 @@ def run_service(
     try:
         settings = load_settings()
         settings.require(*needs)
-        start_logging()
+        start_logging(name)
         code = run(_live(Service(name, settings), settings.ops_port + ops_offset, serve))
     except SettingsError as error:
         code = _refuse(name, error, EX_CONFIG)
@@ -76,34 +76,34 @@ async def _live(service: Service, ops_port: int, serve: Callable[[Service], Awai
     async with ops:
         code = await _serve(service, serve)
     measuring.cancel()
-    await _leave_none_behind(service, code)
+    await _leave_none_behind(code)
     return code
 
 
-async def _leave_none_behind(service: Service, code: int) -> None:
+async def _leave_none_behind(code: int) -> None:
     """Cancel the tasks that a client library has left; where one does not end, end the process without it."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
     if left and (await asyncio.wait(left, timeout=LAST_TASKS_SECONDS))[1]:
-        logger.warning("ended with tasks left", extra={"service": service.name, "tasks": len(left)})
+        logger.warning("ended with tasks left", extra={"tasks": len(left)})
         os._exit(code)
 
 
 async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) -> int:
-    logger.info("started", extra={"service": service.name, "pid": os.getpid()})
+    logger.info("started", extra={"pid": os.getpid()})
     task = asyncio.ensure_future(serve(service))
     stopping = asyncio.ensure_future(service.stopping.wait())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
-        logger.info("stopping", extra={"service": service.name})
+        logger.info("stopping")
         if not service.health.was_ready:
             task.cancel()  # it still waits for what it needs
         service.health.set("running", False, "stopping")
         await asyncio.wait({task}, timeout=DRAIN_SECONDS)
     stopping.cancel()
     if not task.done():
-        logger.error("not done in time; ended hard", extra={"service": service.name, "seconds": DRAIN_SECONDS})
+        logger.error("not done in time; ended hard", extra={"seconds": DRAIN_SECONDS})
         os._exit(1)
     error = None if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup):
@@ -111,7 +111,7 @@ async def _serve(service: Service, serve: Callable[[Service], Awaitable[None]]) 
     if isinstance(error, SettingsError | StartError):
         raise error
     if error is not None:
-        logger.error("ended by an error", exc_info=error, extra={"service": service.name})
+        logger.error("ended by an error", exc_info=error)
         return 1
-    logger.info("stopped", extra={"service": service.name})
+    logger.info("stopped")
     return 0

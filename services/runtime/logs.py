@@ -17,10 +17,10 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _VALUE = re.compile(r"""b?(?P<quote>["']).*?(?P=quote)|\S*@\S*|\b[\w.+-]*\d{5,}[\w.-]*""", re.DOTALL)
 
 
-def start_logging(level: int = logging.INFO) -> None:
-    """From now on this process logs JSON lines to stdout: ts, level, logger, message, and what `extra` gave by name."""
+def start_logging(service: str, level: int = logging.INFO) -> None:
+    """From now on this process logs JSON lines to stdout: ts, level, service, logger, message, and `extra` by name."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # it repeats, with stacks, the outages that we tell of
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # so does this, ten times a second
@@ -29,10 +29,15 @@ def start_logging(level: int = logging.INFO) -> None:
 class JsonLines(logging.Formatter):
     """One record as one line. Of an error: what `describe` says, and the places of its stack; never its arguments."""
 
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "service": self._service,
             "logger": record.name,
             "message": record.getMessage(),
         }

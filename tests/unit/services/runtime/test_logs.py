@@ -52,18 +52,18 @@ def test_a_line_is_one_json_object_with_what_was_given_by_name():
     record = logging.makeLogRecord(
         {"name": "a.b", "levelname": "INFO", "msg": "done %d\n", "args": (3,), "group": "identity"}
     )
-    line = JsonLines().format(record)
+    line = JsonLines("identity").format(record)
     assert "\n" not in line
     found = json.loads(line)
     assert found.pop("ts").endswith("+00:00")
-    assert found == {"level": "info", "logger": "a.b", "message": "done 3\n", "group": "identity"}
+    assert found == {"level": "info", "service": "identity", "logger": "a.b", "message": "done 3\n", "group": "identity"}
 
 
 def test_an_error_is_logged_with_the_places_of_its_stack_and_no_values():
     with pytest.raises(ValueError, match="ann") as caught:
         int("ann@x.example")
     record = logging.makeLogRecord({"msg": "failed", "exc_info": caught._excinfo})
-    line = JsonLines().format(record)
+    line = JsonLines("identity").format(record)
     assert json.loads(line)["error"] == "ValueError: invalid literal for int() with base 10: …"
     assert "test_logs.py" in json.loads(line)["stack"][0]
     assert "ann@x.example" not in line
