@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from attributor.crediting import Crediting
@@ -118,27 +118,31 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         yield Site(dsn, log, database)
 
 
+class Running(NamedTuple):
+    """A consumer under way."""
+
+    service: Service
+    task: "asyncio.Task[None]"
+
+
 @asynccontextmanager
-async def consuming(
-    site: Site, services: Mapping[str, Make] = SERVICES
-) -> AsyncIterator[dict[str, "asyncio.Task[None]"]]:
+async def consuming(site: Site, services: Mapping[str, Make] = SERVICES) -> AsyncIterator[dict[str, Running]]:
     """These services as consumers in this process, asked to stop at the end; raises what they raised."""
-    running: list[Service] = []
-    tasks: dict[str, asyncio.Task[None]] = {}
+    running: dict[str, Running] = {}
     async with AsyncExitStack() as stack:
         for group, make in services.items():
             own = await stack.enter_async_context(connect(site.dsn, application=group, size=4))
-            running.append(Service(group, Settings()))
-            run = consume([site.log], own, group=group, topics=READERS[group], handler=make(own), service=running[-1])
-            tasks[group] = asyncio.create_task(run)
+            service = Service(group, Settings())
+            run = consume([site.log], own, group=group, topics=READERS[group], handler=make(own), service=service)
+            running[group] = Running(service, asyncio.create_task(run))
         try:
-            yield tasks
+            yield running
         finally:
-            for service in running:
-                service.stopping.set()
-            await asyncio.wait(tasks.values(), timeout=10)
-            for task in tasks.values():
-                await task
+            for each in running.values():
+                each.service.stopping.set()
+            await asyncio.wait([each.task for each in running.values()], timeout=10)
+            for each in running.values():
+                await each.task
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:

@@ -39,8 +39,8 @@ def pages(first: int, last: int) -> list[dict[str, object]]:
 async def stops(site: Site, make: Make) -> None:
     """A program starts, and ends by itself with the one line that says why."""
     with pytest.raises(StartError, match=f"more than {FUSE} records in a row .* retry --all"):
-        async with consuming(site, {IDENTITY: make}) as tasks:
-            await asyncio.wait(tasks.values(), timeout=20)
+        async with consuming(site, {IDENTITY: make}) as running:
+            await asyncio.wait({running[IDENTITY].task}, timeout=20)
 
 
 def broken(database):
