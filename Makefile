@@ -58,7 +58,9 @@ check: setup ## format, lint, types, import rules, what deploys it
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && echo "ruff: format and lint are clean"
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@for check in deploy/check k8s/check deploy/prometheus/check; do test ! -e $$check || PYTHON=$(BIN)/python $$check || exit 1; done
+	@PYTHON=$(BIN)/python deploy/check
+	@PYTHON=$(BIN)/python k8s/check
+	@deploy/prometheus/check
 
 format: setup ## put the code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
