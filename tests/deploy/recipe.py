@@ -64,6 +64,14 @@ def build(root: Path) -> Path:
     return Path(f"{root}{BASES[0]}")
 
 
+def finish(pycache: Path) -> None:
+    """Run the last stage's commands; what they compile goes to `pycache`, not into this machine's Python."""
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(pycache)}
+    for word, rest in read_stages()[-1]:
+        if word == "RUN":
+            subprocess.run(["/bin/sh", "-c", rest], env=environment, check=True, capture_output=True, text=True)
+
+
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

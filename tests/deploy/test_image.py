@@ -14,7 +14,7 @@ import pytest
 
 from services.local.child import answers
 from tests.deploy.composed import DEPLOY, ROOT, environment_of, load, make_env
-from tests.deploy.recipe import build, copied, read_stages
+from tests.deploy.recipe import build, copied, finish, read_stages
 from tests.deploy.web_server import free_ports
 
 pytestmark = pytest.mark.timeout(400)  # the build is minutes of work on a busy machine
@@ -111,6 +111,11 @@ def test_everything_in_the_image_is_compiled_and_ours_is_no_link_to_a_checkout(i
         sources = {path.stem for path in (packages / name).glob("*.py")}
         compiled = {path.name.split(".")[0] for path in (packages / name / "__pycache__").glob("*.pyc")}
         assert sources == compiled, name
+
+
+def test_the_standard_library_is_compiled_as_well(tmp_path: Path) -> None:
+    finish(tmp_path)
+    assert [path.name for path in tmp_path.rglob("asyncio/base_events.*.pyc")] != []
 
 
 def test_migrate_works_on_the_database_it_is_given(image: Path, tmp_path: Path, empty_dsn: str) -> None:

@@ -1,6 +1,7 @@
 """The shipped nginx configuration and the applications behind it: what they are told, and what happens when they fail."""
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from tests.deploy.application import Application
+from tests.deploy.composed import DEPLOY
 from tests.deploy.web_server import WebServer, free_ports
 
 STRANGER = "127.0.0.77"
@@ -20,12 +22,13 @@ Serve = Callable[..., WebServer]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts nginx with the shipped configuration: `serve(tls=False, **variables)`."""
+    """Starts nginx with the shipped configuration, and `more` of an operator: `serve(tls=False, more="", **variables)`."""
     with ExitStack() as stack:
 
-        def start(*, tls: bool = False, **variables: str) -> WebServer:
+        def start(*, tls: bool = False, more: str = "", **variables: str) -> WebServer:
             web = WebServer(tmp_path / "nginx", variables, tls=tls)
             stack.callback(web.stop)
+            (tmp_path / "nginx" / "conf.d" / "more.conf").write_text(more)
             web.start()
             return web
 
@@ -103,9 +106,18 @@ def test_one_address_has_a_share_of_the_connections(serve: Serve) -> None:
         web = serve(COLLECTOR=application.address, CONNECTIONS_PER_ADDRESS="2")
         answers = list(senders.map(lambda _: httpx.post(f"{web.collector}/v1/events", content=b"{}"), range(3)))
         refused = [answer for answer in answers if answer.status_code == 429]
-        assert [answer.json()["code"] for answer in refused] == ["too_many_connections"]
+        assert [answer.json()["code"] for answer in refused] == ["too_many_requests"]
         assert "retry-after" in refused[0].headers
         assert get(web.collector).status_code == 200, "another address is not concerned"
+
+
+def test_the_limit_of_rates_in_the_readme_works(serve: Serve) -> None:
+    [block] = re.findall(r"```nginx\n(.*?)```", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    with Application() as application:
+        strict = block.replace("rate=50r/s", "rate=1r/s").replace("burst=200", "burst=2")
+        web = serve(COLLECTOR=application.address, more=strict)
+        statuses = [httpx.get(web.collector).status_code for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
 
 
 def test_https_serves_each_by_its_name(serve: Serve, tmp_path: Path) -> None:
