@@ -11,8 +11,9 @@ FROM notes GROUP BY consumer_group;
 SELECT consumer_group, count(*) AS letters FROM dead_letters GROUP BY consumer_group;
 
 -- name: consumers_by_group
--- Who is alive by the database's clock.
-SELECT consumer_group, count(*) AS consumers FROM members WHERE expires_at > clock_timestamp() GROUP BY consumer_group;
+-- Who is alive by the database's clock, in whichever log.
+SELECT consumer_group, count(DISTINCT member) AS consumers
+FROM members WHERE expires_at > clock_timestamp() GROUP BY consumer_group;
 
 -- name: database_bytes
 -- What this database takes on the disk, without the server's write-ahead log.

@@ -11,11 +11,10 @@ from prometheus_client.registry import Collector
 disable_created_metrics()  # type: ignore[no-untyped-call]  # those are a second series for every counter; nobody asks
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 CONSUMED = Counter(
     "closedloop_consumed",
-    "Records handled and committed. When it stands still while closedloop_lag grows, read the service's log.",
+    "Records handled and committed. When it stands still while closedloop_lag_records grows, read the service's log.",
     ["group", "topic"],
 )
 BATCH_SECONDS = Histogram(
@@ -23,11 +22,6 @@ BATCH_SECONDS = Histogram(
     "Time to handle one batch, commit included. When it grows, look at Postgres: disk, locks, vacuum.",
     ["group"],
     buckets=SECONDS,
-)
-LAG = Gauge(
-    "closedloop_lag",
-    "Records that this process has yet to handle in the partitions it holds. Rising for long: start another consumer.",
-    ["group", "topic"],
 )
 LAG_RECORDS = Gauge(
     "closedloop_consumer_lag_records",
@@ -46,16 +40,10 @@ PARTITIONS_HELD = Gauge(
     "for longer than a minute: a consumer that holds some is stuck, restart the one whose log stands still.",
     ["group", "topic"],
 )
-BATCH_RECORDS = Histogram(
-    "closedloop_batch_records",
-    "Records of one batch. Near 1,000 all the time: the group works off a backlog, see its lag.",
-    ["group"],
-    buckets=RECORDS,
-)
 NOTES_WORKED = Counter(
     "closedloop_notes_worked",
-    "Notes worked off: what something else changed, looked at again. Standing still while closedloop_notes grows: read "
-    "the service's log.",
+    "Chunks of notes worked off: what something else changed, looked at again. Standing still while closedloop_notes "
+    "grows: read the service's log.",
     ["group"],
 )
 DEAD_LETTERS = Counter(

@@ -86,7 +86,10 @@ async def test_notes_letters_and_living_consumers_are_told_by_group(watcher, dat
         " VALUES ('identity', gen_random_uuid(), 'events', 0, 0, 'invalid_json', '', '')"
     )
     await database.execute(
-        "INSERT INTO members VALUES ('identity', 'a', now() + interval '9 s'), ('attributor', 'b', now() - interval '9 s')"
+        "INSERT INTO members (log_id, consumer_group, member, expires_at) VALUES"
+        " (gen_random_uuid(), 'identity', 'a', now() + interval '9 s'),"
+        " (gen_random_uuid(), 'identity', 'a', now() + interval '9 s'),"
+        " (gen_random_uuid(), 'attributor', 'b', now() - interval '9 s')"
     )
     look = await watcher.look()
     notes = look.notes["attributor"]
