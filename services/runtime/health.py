@@ -7,7 +7,7 @@ from contextlib import suppress
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from services.runtime.metrics import exposition
+from services.runtime.metrics import CHECK_OK, exposition
 
 STALLED_SECONDS = 120
 """A consumer that has not gone round its loop for so long hangs; statements end after 60 s."""
@@ -28,6 +28,7 @@ class Health:
     def set(self, check: str, ok: bool, detail: str = "") -> None:
         """`detail` is for the operator: what is wrong and what to do; no personal values, no secrets."""
         self._checks[check] = (ok, detail)
+        CHECK_OK.labels(check).set(ok)
         self.was_ready = self.was_ready or self.ready
 
     def turn(self) -> None:

@@ -15,10 +15,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 
 from tests.brokers import SCRIPT, answers, free_ports, quick_java, require_kafka
-from tests.secured_brokers import MECHANISMS, SecuredBroker
 
 PATIENCE_MS = 4000
 """How long a client waits for an answer; of itself it would be 40 s."""
@@ -189,25 +187,3 @@ def test_brokers_of_tests_end_when_the_tests_are_killed(tmp_path: Path) -> None:
     while broker.exists():
         assert time.monotonic() < deadline, "the broker lives on"
         time.sleep(0.02)
-
-
-async def test_a_client_certificate_opens_the_port_for_them(secured_kafka: SecuredBroker) -> None:
-    ca, cert, key = (str(file) for file in (secured_kafka.ca_file, secured_kafka.cert_file, secured_kafka.key_file))
-    with_certificate = create_ssl_context(cafile=ca, certfile=cert, keyfile=key)
-    async with producer_of(secured_kafka.tls_address, security_protocol="SSL", ssl_context=with_certificate):
-        pass
-    without = create_ssl_context(cafile=ca)
-    with pytest.raises(KafkaError):
-        async with producer_of(secured_kafka.tls_address, security_protocol="SSL", ssl_context=without):
-            pass
-
-
-@pytest.mark.parametrize("mechanism", MECHANISMS)
-async def test_user_and_password_open_the_port_for_them(secured_kafka: SecuredBroker, mechanism: str) -> None:
-    tls = {"security_protocol": "SASL_SSL", "ssl_context": create_ssl_context(cafile=str(secured_kafka.ca_file))}
-    user = {"sasl_mechanism": mechanism, "sasl_plain_username": secured_kafka.user}
-    async with producer_of(secured_kafka.sasl_address, **tls, **user, sasl_plain_password=secured_kafka.password):
-        pass
-    with pytest.raises(KafkaError):
-        async with producer_of(secured_kafka.sasl_address, **tls, **user, sasl_plain_password="wrong"):
-            pass

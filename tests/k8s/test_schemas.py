@@ -13,13 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from tests.k8s.manifests import BASE, EVERYTHING, ROOT, Object, name_of, render
-
-kubernetes_validate = pytest.importorskip("kubernetes_validate")
-Draft7Validator = pytest.importorskip("jsonschema").Draft7Validator
 
 OLDEST, NEWEST = "1.30", "1.37"
 """The Kubernetes versions that the manifests are held to; 1.30 is the first that sleeps before a stop."""
