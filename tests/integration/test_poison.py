@@ -1,5 +1,6 @@
 """Poison: what cannot be read or handled is put aside with its bytes and its place, and its neighbours flow."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from schemas.codec import encode
 from schemas.topics import ATTRIBUTOR, DEALS, IDENTITY
+from services.runtime.kafka_cluster import make_topics
 from services.runtime.settings import Settings
 from tests.builders import at, deal, form, page
 from tests.closing import differences, present
@@ -17,9 +19,21 @@ from tests.reference import present_state
 PAGE = page("v1", "e1", at("09:30"))
 
 
+@pytest.fixture(params=["embedded", "kafka"])
+def broker(request: pytest.FixtureRequest, kafka_prefix: str) -> dict[str, str]:
+    """The settings of each kind of log."""
+    if request.param == "embedded":
+        return {}
+    settings = {"broker": request.getfixturevalue("kafka").address, "kafka_prefix": kafka_prefix}
+    asyncio.run(make_topics(Settings.model_validate(settings), print))
+    return settings
+
+
 @pytest.fixture
-async def site(dsn: str, tmp_path: Path, settings_for: Callable[..., Settings]) -> AsyncIterator[Site]:
-    async with open_site(settings_for(dsn, tmp_path)) as site:
+async def site(
+    dsn: str, tmp_path: Path, settings_for: Callable[..., Settings], broker: dict[str, str]
+) -> AsyncIterator[Site]:
+    async with open_site(settings_for(dsn, tmp_path, **broker)) as site:
         yield site
 
 
