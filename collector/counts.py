@@ -58,7 +58,7 @@ class Counts(Collector):
         )
         yield labelled(
             "closedloop_collector_events_accepted",
-            "Events that the log has made durable. Standing still by day: is the snippet still on the pages?",
+            "Events that the log has made durable. Standing still by day: look whether the snippet is on the pages.",
             "type",
             {event_type.value: self._accepted[event_type.value] for event_type in EventType},
         )

@@ -58,14 +58,19 @@ REPEATS = Counter(
 )
 APPEND_SECONDS = Histogram(
     "closedloop_append_seconds",
-    "Time to make one group of appends durable. This is the disk's time to sync; above 0.1 s senders feel it.",
+    "Time to make one group of appends durable: the disk's time to sync, or the brokers'. Above 0.1 s senders feel it.",
     ["topic"],
     buckets=SECONDS,
 )
-APPENDED = Counter("closedloop_appended", "Records made durable in the log.", ["topic"])
+APPENDED = Counter(
+    "closedloop_appended",
+    "Records made durable in the log. Standing still while requests come: see closedloop_log_unavailable_total.",
+    ["topic"],
+)
 UNAVAILABLE = Counter(
     "closedloop_log_unavailable",
-    "Appends refused (`full`: Postgres is slower than the intake) or given up (`late`, `failed`): see the log lines.",
+    "Appends refused (`full`: the log is slower than the intake) or given up (`late`: not durable in time; `failed`: "
+    "Postgres or Kafka said no): see whether those are up and their disks well; the log lines have the reason.",
     ["topic", "cause"],
 )
 KAFKA_REBUILDS = Counter(
