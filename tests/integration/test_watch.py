@@ -1,6 +1,7 @@
 """The watcher on a real log and database: what it tells of consumers that do not run."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
@@ -9,7 +10,8 @@ from schemas.codec import encode
 from services.reports.store import Store
 from services.reports.watch import Watcher
 from services.runtime.health import Health
-from services.runtime.open_log import open_log
+from services.runtime.kafka_cluster import make_topics
+from services.runtime.open_log import open_history
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
 from tests.state_rows import Deal, Visit, put_deal, put_entry
@@ -18,11 +20,31 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 WON = Deal("1", visits=(Visit("v1", "2026-03-01 10:00"), Visit("v2", "2026-03-02 10:00")))
 
 
+@asynccontextmanager
+async def watching(settings):
+    """A watcher of all logs of these settings, at NOW."""
+    dsn = settings.database_url.get_secret_value()
+    async with connect(dsn, application="reports", read_only=True) as reading, open_history(settings) as logs:
+        yield Watcher(Store(reading, rules_of(settings)), reading, logs, now=lambda: NOW)
+
+
 @pytest_asyncio.fixture
 async def watcher(dsn, tmp_path, settings_for):
-    settings = settings_for(dsn, tmp_path)
-    async with connect(dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
-        yield Watcher(Store(reading, rules_of(settings)), reading, [log], now=lambda: NOW)
+    async with watching(settings_for(dsn, tmp_path)) as watcher:
+        yield watcher
+
+
+@pytest_asyncio.fixture(params=["embedded", "kafka"])
+async def watcher_of_either(request, dsn, tmp_path, settings_for, kafka_prefix):
+    """On Kafka the embedded log, which came before it, is watched as well."""
+    if request.param == "embedded":
+        settings = settings_for(dsn, tmp_path)
+    else:
+        brokers = request.getfixturevalue("kafka")
+        settings = settings_for(dsn, tmp_path, broker=brokers.address, kafka_prefix=kafka_prefix)
+        await make_topics(settings, print)
+    async with watching(settings) as watcher:
+        yield watcher
 
 
 def event(received, number=0):
@@ -33,12 +55,12 @@ def event(received, number=0):
 
 
 async def append(watcher, topic, *values):
-    await watcher._logs[0].append(topic, [(b"k", value) for value in values])
+    await watcher._logs[-1].append(topic, [(b"k", value) for value in values])
 
 
 async def move(database, watcher, group, topic, offset):
-    log_id = watcher._logs[0].log_id
-    ends = await watcher._logs[0].ends(topic)
+    log_id = watcher._logs[-1].log_id
+    ends = await watcher._logs[-1].ends(topic)
     for partition, end in enumerate(ends):
         await database.execute(
             "INSERT INTO positions (log_id, consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4, $5)"
@@ -55,7 +77,8 @@ async def test_an_empty_installation_is_behind_by_nothing_and_has_no_consumers(w
     assert look.database_bytes > 1_000_000
 
 
-async def test_the_oldest_record_that_a_group_has_not_read_is_as_old_as_the_collectors_stamp_in_it(watcher, database):
+async def test_the_oldest_unread_record_is_as_old_as_the_collectors_stamp_in_it(watcher_of_either, database):
+    watcher = watcher_of_either
     old, young = NOW - timedelta(seconds=90), NOW - timedelta(seconds=10)
     await append(watcher, "events", event(old, 1), event(young, 2))
     look = await watcher.look()
@@ -71,7 +94,8 @@ async def test_the_oldest_record_that_a_group_has_not_read_is_as_old_as_the_coll
     assert (await watcher.look()).lag_seconds == {"identity": 0, "attributor": 0}
 
 
-async def test_bytes_that_are_no_event_hide_no_lag(watcher):
+async def test_bytes_that_are_no_event_hide_no_lag(watcher_of_either):
+    watcher = watcher_of_either
     await append(watcher, "deals", b"\x00 poison", event(NOW - timedelta(seconds=40)))
     assert (await watcher.look()).lag_seconds == {"identity": 40, "attributor": 40}
 
@@ -162,8 +186,11 @@ async def test_while_postgres_is_away_nothing_old_is_told_and_the_watcher_comes_
     def figures():
         return [sample for family in watcher.collect() for sample in family.samples]
 
-    async with connect(own_postgres.dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
-        watcher = Watcher(Store(reading, rules_of(settings)), reading, [log])
+    async with (
+        connect(own_postgres.dsn, application="reports", read_only=True) as reading,
+        open_history(settings) as logs,
+    ):
+        watcher = Watcher(Store(reading, rules_of(settings)), reading, logs)
         await watcher._try_to_look(ready=True)
         assert figures()
         await asyncio.to_thread(own_postgres.stop, 0)
