@@ -36,7 +36,7 @@ async def serve(service: Service) -> None:
             tasks.create_task(log.keep_open(service.settings)),
             tasks.create_task(watch_log(log, service.health)),
         ]
-        await serve_http(app, listener, service.stopping)
+        await serve_http(app, listener, service.settings.trusted_proxies, service.stopping)
         for task in beside:
             task.cancel()
 

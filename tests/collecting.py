@@ -57,6 +57,6 @@ async def running_collector(settings: Settings, append_seconds: float = 5) -> As
         health, counts = Health(), Counts()
         app = make_app(Ingest(settings, log, counts), health)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve_http(app, listener, stopping))
+            tasks.create_task(serve_http(app, listener, (), stopping))
             yield Running(f"http://localhost:{listener.getsockname()[1]}", log, health, counts)
             stopping.set()

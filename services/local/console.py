@@ -78,7 +78,11 @@ def welcome(settings: Settings, made: Collection[str]) -> str:
             "  Put this line into every page of your website:",
             f'  <script async src="{settings.collector_url}/loop.js" data-key="{settings.write_key}"></script>',
             "",
-            *([f"  Log        {settings.broker}   (topics {settings.kafka_prefix}...)"] if settings.kafka_servers else []),
+            *(
+                [f"  Log        {settings.broker}   (topics {settings.kafka_prefix}...)"]
+                if settings.kafka_servers
+                else []
+            ),
             f"  Data       {settings.data_dir}   (with {KEYS_FILE}: back both up together)",
             f"  Logs       {settings.data_dir / LOGS}",
             "  Ctrl-C stops everything; the next start goes on where this one ended.",

@@ -42,7 +42,7 @@ async def serve(service: Service) -> None:
                 tasks.create_task(watch(store, service.health)),
                 tasks.create_task(keep_open(settings, logs)),
             ]
-            await serve_http(app, listener, service.stopping)
+            await serve_http(app, listener, settings.trusted_proxies, service.stopping)
             for task in beside:
                 task.cancel()
 

@@ -16,6 +16,7 @@ from services.runtime.lifecycle import Service
 from services.runtime.log import Log
 from services.runtime.logs import describe
 from services.runtime.metrics import LAG_RECORDS, LAG_SECONDS, PARTITIONS_HELD, REPEATS
+from services.runtime.notes import failing_notes, hasten_failing_notes
 from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
 from services.runtime.reading import Reader, received_at
 
@@ -56,7 +57,7 @@ async def consume(  # noqa: PLR0913 - all but two by name
         lease = Lease(database, log.log_id, group, places)
         reader = Reader(log)
         courier = Courier(database, log.log_id, group, handler, reader)
-        consumer = _Consumer(log, group, lease, reader, courier, handler, service, until, every)
+        consumer = _Consumer(log, database, group, lease, reader, courier, handler, service, until, every)
         try:
             await consumer.run()
         finally:
@@ -84,6 +85,7 @@ class _Consumer:
     """The loop over one log, and what it remembers from round to round. Every so often it asks whether it is over."""
 
     log: Log
+    database: Database
     group: str
     lease: Lease
     reader: Reader
@@ -102,6 +104,7 @@ class _Consumer:
         self._notes_left = False
         self._notes_failed = 0
         self._notes_again = 0.0
+        self._notes_hastened = False
         self._lag_again = 0.0
         self._until_again = time.monotonic() + self.until_every
         self._over = False
@@ -117,6 +120,7 @@ class _Consumer:
             except Exception as error:
                 cause = cause_of(error)
                 if cause is None:
+                    self.service.health.set("consumer", False, describe(error))
                     raise
                 await self._set_back(cause, error)
             self.service.health.turn()
@@ -173,11 +177,14 @@ class _Consumer:
         if time.monotonic() < self._notes_again:
             return False
         try:
+            if not self._notes_hastened:
+                await hasten_failing_notes(self.database, self.group)
+                self._notes_hastened = True
+            left = False
             for _ in range(NOTES_A_ROUND):
-                if not await self.handler.work_notes():
+                left = await self.handler.work_notes()
+                if not left:
                     break
-            else:
-                return True
         except Exception as error:
             if cause_of(error) is not None:
                 raise
@@ -189,7 +196,7 @@ class _Consumer:
             logger.exception("notes cannot be worked off; trying again", extra={"group": self.group})
         else:
             self._notes_failed = 0
-            self.service.health.set("notes", True)
+            return left
         return False
 
     async def _look_around(self) -> None:
@@ -199,6 +206,10 @@ class _Consumer:
             self._lag_again = now + LOOK_SECONDS
             held = {place: self.reader.position(place) for place in self.reader.places}
             await self._measure_lag(held)
+            if not self._notes_failed:
+                failing = await failing_notes(self.database, self.group)
+                detail = f"{failing} fail; the log lines say why" if failing else ""
+                self.service.health.set("notes", failing == 0, detail)
             if held and (self._publishing is None or self._publishing.done()):
                 self._publishing = asyncio.create_task(self.log.publish(self.group, held))
         if now > self._until_again:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,8 +37,11 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         raise StartError(message) from error
 
 
-async def serve_http(app: Any, listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve the ASGI app until `stopping` is set and the requests under way are answered."""
+async def serve_http(app: Any, listener: socket.socket, trusted: Sequence[str], stopping: asyncio.Event) -> None:
+    """Serve the ASGI app until `stopping` is set and the requests under way are answered.
+
+    Proxies at the addresses `trusted` are believed when they say where a request is from (X-Forwarded-For, -Proto).
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -50,6 +53,7 @@ async def serve_http(app: Any, listener: socket.socket, stopping: asyncio.Event)
             log_level="warning",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=list(trusted),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
         )

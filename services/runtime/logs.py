@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 DESCRIPTION_CHARACTERS = 200
+LONGEST_MESSAGE = 2_000
 
 # color_message is uvicorn's: the message once more, with escape codes.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
@@ -70,4 +71,7 @@ def describe(error: BaseException) -> str:
 
 
 def _without_values(message: str) -> str:
+    if len(message) > LONGEST_MESSAGE:
+        message = message[:LONGEST_MESSAGE]
+        return _VALUE.sub("…", message).partition('"')[0].partition("'")[0]  # a quote left open holds half of a value
     return _VALUE.sub("…", message)

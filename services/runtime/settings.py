@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     reports_port: Port = 8081
     ops_port: Annotated[int, Field(ge=1, le=65532)] = 9090
     public_url: str = ""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
 
     write_key: str = ""
     admin_token: SecretStr = SecretStr("")
@@ -77,10 +79,10 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     honour_dnt: bool = False
 
-    @field_validator("own_domains", mode="before")
+    @field_validator("own_domains", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """A list of domains, separated by commas or white space."""
+        """A list, separated by commas or white space."""
         return tuple(value.replace(",", " ").lower().split()) if isinstance(value, str) else value
 
     @field_validator("own_domains")
@@ -90,6 +92,17 @@ class Settings(BaseSettings):
             if not _HOST.fullmatch(domain):
                 message = f"{domain!r} is no host name such as shop.example.org"
                 raise ValueError(message)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _only_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_network("0.0.0.0/0" if address == "*" else address)
+            except ValueError as error:
+                message = f"{address!r} is no address or network such as 10.0.0.0/8, nor * for everybody"
+                raise ValueError(message) from error
         return value
 
     @field_validator("timezone")

@@ -93,7 +93,7 @@ async def serving(dsn, settings):
     async with connect(dsn, application="reports", read_only=True) as reading, open_log(settings) as log:
         app = create_app(Store(reading, rules_of(settings)), [log], settings, now=lambda: TODAY)
         stopping = asyncio.Event()
-        task = asyncio.create_task(serve_http(app, listener, stopping))
+        task = asyncio.create_task(serve_http(app, listener, (), stopping))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         stopping.set()
         await task

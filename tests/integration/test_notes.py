@@ -16,7 +16,7 @@ from services.runtime.postgres import Connection, Database
 from services.runtime.settings import Settings
 from tests.builders import at, deal, form, page
 from tests.closing import Loop, differences, present
-from tests.faulty import Site, consuming, open_site
+from tests.faulty import Site, consuming, open_site, until
 from tests.reference import present_state
 
 LEAVE = "INSERT INTO notes (consumer_group, kind, key) SELECT 'g', 'visitor', key FROM unnest($1::text[]) AS t (key)"
@@ -139,3 +139,24 @@ async def test_the_deals_of_one_lead_are_credited_a_chunk_a_transaction(loop: Lo
         "SELECT xmin::text, count(*) FROM entries WHERE version = 2 GROUP BY xmin::text"
     )
     assert sorted(row["count"] for row in corrected) == [5, 10, 10, 10]
+
+
+async def test_a_service_is_unready_while_a_note_fails_and_a_mended_one_tries_it_at_once(site: Site) -> None:
+    won = deal("D-1", "d1", at("12:00"), contacts=[{"email": "ann@x.org"}])
+    events = [page("v1", "e1", at("09:00")), form("v1", "e2", at("09:05"), "ann@x.org"), won]
+    late = page("v1", "e0", at("08:00"), url="https://shop.example/?gclid=x7")
+    async with consuming(site) as services:
+        await site.append(*events)
+        await site.caught_up(IDENTITY, ATTRIBUTOR)
+        await site.fail_on("entries", "NEW.deal_id = 'D-1'")
+        await site.append(late)
+        health = services[ATTRIBUTOR].service.health
+        await until(lambda: asyncio.sleep(0, not health.ready))
+        assert health.report()["checks"]["notes"]["detail"].startswith("1 fail")
+    await site.mend("entries")
+    await site.database.execute("UPDATE notes SET due_at = 'infinity'")
+    async with consuming(site) as services:
+        await site.caught_up(IDENTITY, ATTRIBUTOR)
+        health = services[ATTRIBUTOR].service.health
+        await until(lambda: asyncio.sleep(0, health.ready))
+    assert differences(await present(site.database), present_state([*events, late])) == []

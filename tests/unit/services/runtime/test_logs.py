@@ -56,7 +56,13 @@ def test_a_line_is_one_json_object_with_what_was_given_by_name():
     assert "\n" not in line
     found = json.loads(line)
     assert found.pop("ts").endswith("+00:00")
-    assert found == {"level": "info", "service": "identity", "logger": "a.b", "message": "done 3\n", "group": "identity"}
+    assert found == {
+        "level": "info",
+        "service": "identity",
+        "logger": "a.b",
+        "message": "done 3\n",
+        "group": "identity",
+    }
 
 
 def test_an_error_is_logged_with_the_places_of_its_stack_and_no_values():
@@ -67,3 +73,8 @@ def test_an_error_is_logged_with_the_places_of_its_stack_and_no_values():
     assert json.loads(line)["error"] == "ValueError: invalid literal for int() with base 10: …"
     assert "test_logs.py" in json.loads(line)["stack"][0]
     assert "ann@x.example" not in line
+
+
+def test_a_value_of_a_megabyte_is_described_in_no_time_and_not_repeated():
+    described = describe(ValueError("no number: '" + "a" * 1_000_000))
+    assert described == "ValueError: no number: "
