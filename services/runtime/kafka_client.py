@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, get_args
 
 from services.runtime.kafka_cluster import REQUEST_SECONDS, STOP_SECONDS, refused_or_away
 from services.runtime.metrics import KAFKA_REBUILDS
@@ -19,6 +19,9 @@ class Startable(Protocol):
     async def stop(self) -> None: ...
 
 
+Cause = Literal["stuck", "failed"]
+"""It made no progress, or it said that it cannot go on."""
+
 C = TypeVar("C", bound=Startable)
 
 
@@ -31,6 +34,8 @@ class Client(Generic[C]):
         self._client: C | None = None
         self._starting = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
+        for cause in get_args(Cause):
+            KAFKA_REBUILDS.labels(name, cause)  # told as 0 before the first, which is an increase then
 
     async def get(self) -> C:
         """The client, started. Raises ConnectionError when that cannot be done now."""
@@ -40,7 +45,7 @@ class Client(Generic[C]):
                     self._client = await self._start()
         return self._client
 
-    def discard(self, client: C, cause: str) -> None:
+    def discard(self, client: C, cause: Cause) -> None:
         """Have no more to do with this client; the next `get` starts a new one."""
         if client is self._client:
             self._client = None
