@@ -108,7 +108,7 @@ async def terminations(stage: Stage, rounds: float) -> None:
         for name in MODULES:
             stage.tell(f"SIGTERM to {name}, round {number + 1} of {rounds:g}")
             await stage.fleet.restart([name], "under load")
-            await stage.fleet.ready()
+        await stage.fleet.ready()
         for fault, what in ((no_kafka, "without Kafka"), (no_postgres, "without Postgres")):
             async with fault(stage):
                 for when in (what, f"at the start, {what}"):

@@ -1,13 +1,14 @@
 """The driver's ledger: every attempt and its answer, a line of JSON each, on disk whatever happens to the driver."""
 
-import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import orjson
 
 SYNC_SECONDS = 0.1
 
@@ -41,7 +42,7 @@ class Ledger:
     """Appends to the file; what was written is on disk a tenth of a second later, and when the ledger is closed."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
+        self._file = path.open("ab")
         self._synced_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -54,7 +55,7 @@ class Ledger:
         self._file.close()
 
     def write(self, attempt: Attempt) -> None:
-        self._file.write(json.dumps(asdict(attempt)) + "\n")
+        self._file.write(orjson.dumps(attempt, option=orjson.OPT_APPEND_NEWLINE))
         if time.monotonic() - self._synced_at > SYNC_SECONDS:
             self._sync()
 
@@ -66,4 +67,4 @@ class Ledger:
 
 def read_ledger(path: Path) -> list[Attempt]:
     """All attempts, in the order of their answers."""
-    return [Attempt(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [Attempt(**orjson.loads(line)) for line in path.read_bytes().splitlines()]

@@ -92,7 +92,7 @@ async def play(house: House, brokers: Brokers, run: Run, amount: float, load: Lo
         stage = Stage(fleet, house.postgres, brokers, rng, house.tell)
         token = settings.admin_token.get_secret_value()
         with Ledger(folder / "ledger.jsonl") as ledger:
-            driver = Driver(settings.collector_url, token, load.events, rng, ledger)
+            driver = Driver(settings.port, token, load.events, rng, ledger)
             drained = await _disturbed_load(run, amount, load, stage, driver)
         house.tell("all events are accepted; waiting until they have had their effects")
         status = await stage.wait_until(lambda status: status["settled"], "settled", SETTLE_PATIENCE_SECONDS)
