@@ -16,6 +16,7 @@ from rich.console import Console
 
 from services.local.postgres import EmbeddedPostgres
 from services.local.shop import simulate
+from tests.brokers import libraries
 from tests.chaos.demo import digest_of_demo
 from tests.chaos.figures import EXPLANATION, Figures, table
 from tests.chaos.runs import RUNS
@@ -39,7 +40,7 @@ SHORT = Scale(300, 20, 1)
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=f"Of {', '.join(NAMES)}.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help=f"Of {', '.join(NAMES)}.")] = None,
     seed: Annotated[int, typer.Option(help="What the shop and the moments are made from.")] = 20260722,
     short: Annotated[bool, typer.Option("--short", help="Seconds instead of minutes.")] = False,
     report: Annotated[Path | None, typer.Option(help="Also write the figures to this file, as Markdown.")] = None,
@@ -47,6 +48,11 @@ def main(
     """Break things under load, and see whether the promises hold. Without names: every run."""
     if unknown := set(names or ()) - set(NAMES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: none of {', '.join(NAMES)}")
+    try:
+        libraries()
+    except AssertionError as why:
+        typer.echo(f"make chaos: {why}", err=True)
+        raise typer.Exit(1) from why
     console = Console(stderr=True, highlight=False)
 
     def tell(line: str) -> None:
@@ -63,7 +69,9 @@ def main(
         figures = play_all(house, [run for run in RUNS if not names or run.name in names], scale, short=short)
     finally:
         postgres.stop()
-    page = "\n\n".join(filter(None, [describe(seed), told, table(figures), EXPLANATION])) + "\n"
+    page = (
+        "\n\n".join(filter(None, [describe(names or (), seed, short=short), told, table(figures), EXPLANATION])) + "\n"
+    )
     sys.stdout.write(page)
     if report is not None:
         report.write_text(page)
@@ -95,14 +103,17 @@ def play_all(house: House, runs: Sequence[Run], scale: Scale, *, short: bool) ->
                 amount = run.short if short else run.full
                 house.tell(f"[bold]{run.name}[/]: {run.what} {amount:g}")
                 figures.append(asyncio.run(play(house, brokers, run, amount, load)))
-                house.tell("; ".join(figures[-1].broken) or "all promises kept")
+                house.tell(table(figures[-1:]).splitlines()[-1])
     return figures
 
 
-def describe(seed: int) -> str:
-    """What a reader must know to compare: when, how, on what."""
-    command = " ".join(["python -m tests.chaos", *sys.argv[1:]])
-    return f"{datetime.now(UTC):%Y-%m-%d}, `{command}`, seed {seed}, {os.cpu_count()} cores shared by everything."
+def describe(names: Sequence[str], seed: int, *, short: bool) -> str:
+    """What a reader must know to compare: when, what, on how large a machine."""
+    form = "short" if short else "full"
+    what = ", ".join(names) or "every run"
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {what}, {form} form, seed {seed}; {os.cpu_count()} cores shared by everything."
+    )
 
 
 if __name__ == "__main__":

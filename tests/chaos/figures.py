@@ -77,11 +77,11 @@ HEAD = ("run", "events", "requests", "5xx", "no answer", "p50 ms", "p99 ms", "2x
 
 EXPLANATION = f"""\
 Requests count each repetition; 5xx and no answer (the connection is refused or cut) are shares of them. p50 and p99 are
-of the time to an answer of any kind. 2xx after: from the return of what was away (or the last kill) to the first event
-that was accepted, promised are {BACK_SECONDS:g} s, after a kill of the collector 10 s. Drained: from there to a lag of less than a second's load, promised are
-{DRAINED_SECONDS:g} s. Exits: how many services were stopped by SIGTERM, and what the slowest took, promised are {EXIT_SECONDS:g} s.
-Kept also means: the digest is that of an undisturbed run, all that was answered 2xx is in the log, nothing is there more
-often than it was sent, no dead letter, every exit code 0, nobody ended without being asked."""
+of the time to an answer of any kind. 2xx after: from the return of what was away to the first event that was accepted,
+promised are {BACK_SECONDS:g} s (after the last of many kills 10 s). Drained: from there to a lag of less than a second's load,
+promised are {DRAINED_SECONDS:g} s. Exits: how many services were stopped by SIGTERM, and what the slowest took, promised are
+{EXIT_SECONDS:g} s. Kept also means: the digest is that of an undisturbed run, all that was answered 2xx is in the log, nothing
+is there more often than it was sent, no dead letter, every exit code 0, nobody ended without being asked."""
 
 
 def table(all_figures: Sequence[Figures]) -> str:

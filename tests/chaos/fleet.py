@@ -15,7 +15,7 @@ from services.local.processes import python
 from services.local.supervisor import environment_of
 from services.runtime.settings import Settings
 from tests.brokers import answers as listens
-from tests.brokers import free_ports
+from tests.brokers import free_ports, tied
 
 MODULES = {"collector": "collector", "identity": "identity", "attributor": "attributor", "reports": "services.reports"}
 READY_SECONDS = 60.0
@@ -36,7 +36,10 @@ class Exit(NamedTuple):
 
 
 class Member:
-    """A process of one service. Its name is the service's, with a number after it for a further one: `identity-2`."""
+    """A process of one service. Its name is the service's, with a number after it for a further one: `identity-2`.
+
+    It does not outlive the thread that makes it, so that nothing is left of a run that is killed.
+    """
 
     def __init__(self, name: str, settings: Settings, folder: Path) -> None:
         service = name.partition("-")[0]
@@ -51,7 +54,12 @@ class Member:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._output.open("ab") as output:
             return subprocess.Popen(
-                self._command, env=self._environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+                [*tied(), *self._command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def start(self) -> None:
@@ -86,7 +94,7 @@ class Fleet:
         self._keeping = asyncio.create_task(self._keep())
         try:
             await self.ready()
-        except TimeoutError:
+        except BaseException:
             await self._end()
             raise
         return self
