@@ -20,6 +20,9 @@ from services.runtime.requests import Requests
 PROBE_SECONDS = 2.0
 """How often the log is asked whether it is there."""
 
+PROBE_SECONDS_AT_MOST = 5.0
+"""Longer than the log's own deadline, at which it changes to another server."""
+
 
 async def serve(service: Service) -> None:
     """Take events until `stopping`, then answer what is under way and close the log."""
@@ -45,7 +48,7 @@ async def watch_log(log: Intake, health: Health) -> None:
     """Keep the readiness true to whether the log answers."""
     while True:
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(PROBE_SECONDS_AT_MOST):
                 await log.ends(EVENTS.name)
             health.set("log", ok=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the log does not answer; events get 503 meanwhile

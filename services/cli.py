@@ -94,7 +94,7 @@ def migrate() -> None:
     with database(settings) as dsn:
         applied = asyncio.run(run(dsn, typer.echo))
         if settings.kafka_servers:
-            from services.runtime.kafka_cluster import make_topics
+            from services.runtime.kafka_topics import make_topics
 
             asyncio.run(make_topics(settings, typer.echo))
         for line in asyncio.run(_connected(dsn, kept, read_only=False)):

@@ -54,6 +54,8 @@ class Appender:
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._trouble = ""
+        """What is wrong just now, as it was logged: once, not for each group of an outage."""
 
     async def append(self, records: Records) -> None:
         """As `Log.append`: returns when they are durable, raises Unavailable at the deadline or for want of room."""
@@ -73,9 +75,12 @@ class Appender:
         except TimeoutError:
             UNAVAILABLE.labels(self._topic, "late").inc()
             raise Unavailable(f"not durable after {self._seconds:g} s") from None
+        finally:
+            self._room.used -= size
+            waiting.records = ()  # who no longer waits takes no room, though the queue still has the place
 
     async def close(self) -> None:
-        """Refuses what comes, waits for the group under way for a moment, and gives up the rest."""
+        """Refuses what comes, and gives up what waits; the group under way may have been stored or not."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
@@ -95,7 +100,6 @@ class Appender:
         records = size = 0
         while self._queue and (not group or (records < GROUP_RECORDS and size < GROUP_BYTES)):
             append = self._queue.popleft()
-            self._room.used -= append.size
             if not append.durable.done():
                 group.append(append)
                 records += len(append.records)
@@ -107,26 +111,35 @@ class Appender:
     async def _store_group(self, group: list[_Append]) -> None:
         """Store the group, or tell its callers that it may not be. Only what is surely not stored is tried again."""
         while group:
+            records = [record for append in group for record in append.records]
             try:
                 with APPEND_SECONDS.labels(self._topic).time():
-                    await self._store([record for append in group for record in append.records])
+                    await self._store(records)
             except asyncio.CancelledError:
                 self._fail(group, "the log is closing")
                 raise
             except NotSent as error:
-                logger.warning("append waits", extra={"topic": self._topic, "error": str(error)})
+                self._tell(f"append waits: {error}")
                 await asyncio.sleep(RETRY_SECONDS)
                 group = [append for append in group if not append.durable.done()]
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it, and the task goes on
-                logger.error("append failed", extra={"topic": self._topic, "error": describe(error)})  # noqa: TRY400
+                self._tell(f"append failed: {describe(error)}")
                 self._fail(group, describe(error))
                 return
             else:
+                self._tell("")
+                APPENDED.labels(self._topic).inc(len(records))
                 self._succeed(group)
                 return
 
+    def _tell(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            logger.warning(trouble, extra={"topic": self._topic})
+        elif self._trouble and not trouble:
+            logger.info("appending again", extra={"topic": self._topic})
+        self._trouble = trouble
+
     def _succeed(self, group: Sequence[_Append]) -> None:
-        APPENDED.labels(self._topic).inc(sum(len(append.records) for append in group))
         for append in group:
             if not append.durable.done():
                 append.durable.set_result(None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from schemas.topics import Topic
 from services.runtime.clock import utc_now
+from services.runtime.continuity import check_continuity
 from services.runtime.delivering import Courier, Delivery, Fence, Fenced, Handler
 from services.runtime.leases import Lease, Place
 from services.runtime.lifecycle import Service
@@ -154,7 +155,10 @@ class _Consumer:
         if missing or self._renewals_seen != self.lease.renewals:
             self._renewals_seen = self.lease.renewals
             self._settle_again = time.monotonic() + SETTLE_SECONDS
-            await self.reader.hold(await self.lease.settle())
+            positions = await self.lease.settle()
+            new = positions.keys() - self.reader.places
+            await check_continuity(self.log, self.database, self.group, new)
+            await self.reader.hold(positions)
 
     async def _set_back(self, cause: str, error: Exception) -> None:
         """Wait, longer each time; come back with a smaller batch, should its size have been the trouble."""

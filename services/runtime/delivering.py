@@ -18,8 +18,10 @@ from uuid import UUID
 
 from schemas.codec import UndecodableError, decode
 from schemas.event import Event
+from services.runtime.continuity import checksum
 from services.runtime.dead_letters import HANDLER_FAILED, DeadLetter, letters_at_the_end, put_aside
 from services.runtime.leases import Place
+from services.runtime.log import Record
 from services.runtime.logs import describe
 from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
 from services.runtime.postgres import Connection, Database, columns, is_conflict, is_outage, load_queries
@@ -110,7 +112,7 @@ class Courier:
     async def _commit(self, batch: Sequence[Taken], good: Sequence[Delivery], bad: Sequence[DeadLetter]) -> None:
         """The effects of `good`, the letters `bad` and the step past `batch`: all of it or nothing."""
         aside = await self._spare_the_fuse(batch, bad)
-        ends = {taken.place: taken.record.offset + 1 for taken in batch}
+        ends = {taken.place: taken.record for taken in batch}
         calls = 0
 
         async def fence(connection: Connection) -> None:
@@ -128,8 +130,8 @@ class Courier:
         if calls != 1:
             raise StartError(f"{type(self._handler).__name__} called the fence {calls} times in a batch; once is right")
         self._aside_in_a_row = aside
-        for place, end in ends.items():
-            self._reader.move(place, end)
+        for place, last in ends.items():
+            self._reader.move(place, last.offset + 1)
         self._count(batch, bad)
 
     async def _spare_the_fuse(self, batch: Sequence[Taken], bad: Sequence[DeadLetter]) -> int:
@@ -152,8 +154,10 @@ class Courier:
             )
         return at_the_end
 
-    async def _move(self, connection: Connection, ends: Mapping[Place, int]) -> None:
-        moves = sorted((place.topic, place.partition, self._reader.position(place), end) for place, end in ends.items())
+    async def _move(self, connection: Connection, ends: Mapping[Place, Record]) -> None:
+        moves = sorted(
+            (*place, self._reader.position(place), last.offset + 1, checksum(last)) for place, last in ends.items()
+        )
         tag = await connection.execute(queries.move_positions, self._log_id, self._group, *columns(moves))
         if tag != f"UPDATE {len(moves)}":
             raise Fenced(f"{tag} of {len(moves)}")

@@ -1,19 +1,18 @@
-"""The Kafka cluster: how to reach it, what it is called, and the topics that `closedloop migrate` makes in it."""
+"""The Kafka cluster: how to reach it, what it is called, and what its errors ask for."""
 
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
 from aiokafka import errors
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.helpers import create_ssl_context
 
-from schemas.topics import TOPICS
 from services.runtime.logs import describe
 from services.runtime.settings import Settings, SettingsError, StartError
 
@@ -21,12 +20,11 @@ REQUEST_SECONDS = 5.0
 STOP_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
-MOST_REPLICAS = 3
 
 _LOGS = UUID("0f5b3c1e-6f2c-4f0e-9d1a-3c2b7f0a9d11")
 """The namespace of log ids: a log is a cluster and a prefix of topics in it."""
 
-_REFUSALS = (
+REFUSALS = (
     errors.AuthenticationFailedError,
     errors.AuthenticationMethodNotSupported,
     errors.SaslAuthenticationFailed,
@@ -40,13 +38,17 @@ _REFUSALS = (
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class Cluster(NamedTuple):
-    """What a cluster said of itself: the id of our log in it, its brokers, and the partitions of all its topics."""
+    """What a cluster said of itself: the id of our log in it, how many brokers live, and about all its topics."""
 
     log_id: UUID
     brokers: int
     partitions: dict[str, int]
+    replicas: dict[str, int]
+    """By topic, of the partition that has the fewest."""
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -82,61 +84,24 @@ async def find_cluster(settings: Settings) -> Cluster:
 
     Raises SettingsError when it refuses us.
     """
+    return await patiently(lambda: _look(settings))
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What Kafka answers, as soon as it does; meanwhile the log lines say that it does not.
+
+    Raises SettingsError when it refuses us.
+    """
     wait = FIRST_WAIT_SECONDS
     while True:
         try:
-            async with asyncio.timeout(2 * REQUEST_SECONDS):
-                return await _look(settings)
-        except _REFUSALS as error:
+            return await ask()
+        except REFUSALS as error:
             raise SettingsError(f"CLOSEDLOOP_BROKER refuses us: {describe(error)}; see CLOSEDLOOP_KAFKA_*") from error
         except (OSError, errors.KafkaError) as error:
-            hint = "; does it want TLS, SASL or a client certificate?" if "closed" in str(error) else ""
-            logger.warning("Kafka does not answer (%s)%s; trying again in %.1f s", describe(error), hint, wait)
+            logger.warning("Kafka does not answer: %s; trying again in %.1f s", describe(error), wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-
-
-async def make_topics(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Make the topics that are missing, kept for ever; `progress` is told of each.
-
-    Partitions are made once: were there more later, keys would move, and their order would be lost. Raises StartError
-    for a topic that is there with other partitions.
-    """
-    cluster = await find_cluster(settings)
-    replicas = min(MOST_REPLICAS, cluster.brokers)
-    kept = {
-        "cleanup.policy": "delete",
-        "retention.ms": "-1",
-        "retention.bytes": "-1",
-        "min.insync.replicas": str(max(1, replicas - 1)),
-        "unclean.leader.election.enable": "false",
-    }
-    missing = [
-        NewTopic(settings.kafka_prefix + topic.name, topic.partitions, replicas, topic_configs=kept)
-        for topic in TOPICS
-        if settings.kafka_prefix + topic.name not in cluster.partitions
-    ]
-    if missing:
-        async with administration(settings) as admin:
-            with refused_or_away():
-                response = await admin.create_topics(missing)
-        for name, code, *_ in response.topic_errors:
-            if code not in (errors.NoError.errno, errors.TopicAlreadyExistsError.errno):
-                raise StartError(f"topic {name} cannot be made: {errors.for_code(code).__name__}")
-            progress(f"topic {name}: {replicas} replicas, kept for ever")
-        cluster = await _until_seen(settings, [topic.name for topic in missing])
-    check_topics(settings, cluster)
-
-
-def check_topics(settings: Settings, cluster: Cluster) -> None:
-    """Raises StartError when a topic is missing, or has other partitions than this program expects."""
-    for topic in TOPICS:
-        name = settings.kafka_prefix + topic.name
-        found = cluster.partitions.get(name)
-        if found is None:
-            raise StartError(f"Kafka has no topic {name} yet; run `closedloop migrate`")
-        if found != topic.partitions:
-            raise StartError(f"topic {name} has {found} partitions, this program expects {topic.partitions}")
 
 
 @contextmanager
@@ -150,7 +115,7 @@ def refused_or_away() -> Iterator[None]:
             f"Kafka no longer has what comes next ({places}): it was deleted, or the topic was made anew. Nothing was "
             "skipped; restore the topic, or begin an empty database to read from its first offset"
         ) from error
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise StartError(f"Kafka refuses us: {describe(error)}") from error
     except (errors.KafkaError, errors.ConsumerStoppedError, TimeoutError) as error:
         raise ConnectionError(f"Kafka: {describe(error)}") from error
@@ -158,8 +123,8 @@ def refused_or_away() -> Iterator[None]:
 
 @asynccontextmanager
 async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client that makes and lists topics."""
-    admin = AIOKafkaAdminClient(**client_options(settings))
+    """A client that makes and lists topics, at a server that answers. Raises what the servers say when none does."""
+    admin = AIOKafkaAdminClient(**client_options(settings) | {"bootstrap_servers": await _knock(settings)})
     try:
         await admin.start()
         yield admin
@@ -170,7 +135,6 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
 
 
 async def _look(settings: Settings) -> Cluster:
-    await _knock(settings)
     async with administration(settings) as admin:
         about = await admin.describe_cluster()
         topics = await admin.describe_topics()
@@ -178,30 +142,41 @@ async def _look(settings: Settings) -> Cluster:
         log_id=uuid5(_LOGS, f"{about['cluster_id']}/{settings.kafka_prefix}"),
         brokers=len(about["brokers"]),
         partitions={topic["topic"]: len(topic["partitions"]) for topic in topics},
+        replicas={topic["topic"]: min(len(p["replicas"]) for p in topic["partitions"]) for topic in topics},
     )
 
 
-async def _knock(settings: Settings) -> None:
-    """Connect to one of the servers. aiokafka's clients only log why a server refuses them; this raises it."""
+async def _knock(settings: Settings) -> str:
+    """The first of the servers to answer. aiokafka's clients only log why a server refuses them; this raises it.
+
+    Raises ConnectionError when none answers, and what a server said that refuses us.
+    """
     options = client_options(settings)
-    servers = options.pop("bootstrap_servers")
-    refused: Exception = ConnectionError("no server")
-    for server in servers:
+    servers: list[str] = options.pop("bootstrap_servers")
+
+    async def connect(server: str) -> str:
         host, _, port = server.rpartition(":")
-        try:
-            connection = await create_conn(host.strip("[]"), int(port), **options)
-        except (OSError, errors.KafkaError) as error:
-            refused = error
-        else:
-            connection.close()
-            return
-    raise refused
+        connection = await create_conn(host.strip("[]"), int(port), **options)
+        connection.close()
+        return server
+
+    knocking = {asyncio.create_task(connect(server)): server for server in servers}
+    try:
+        for done in asyncio.as_completed(knocking):
+            with suppress(OSError, errors.KafkaError):
+                return await done
+    finally:
+        for task in knocking:
+            task.cancel()
+    refused = [(task.exception(), server) for task, server in knocking.items()]
+    for error, _ in refused:
+        if isinstance(error, REFUSALS):
+            raise error
+    said = "; ".join(f"{server}: {type(error).__name__} {_hint(error)}".rstrip() for error, server in refused)
+    raise ConnectionError(said)
 
 
-async def _until_seen(settings: Settings, names: list[str]) -> Cluster:
-    """The cluster once every broker can know the topics `names`: making one returns before that."""
-    while True:
-        cluster = await find_cluster(settings)
-        if all(cluster.partitions.get(name) for name in names):
-            return cluster
-        await asyncio.sleep(FIRST_WAIT_SECONDS)
+def _hint(error: BaseException | None) -> str:
+    """What a server may want that hangs up without a word."""
+    hung_up = isinstance(error, ConnectionResetError | ssl.SSLError) or "closed" in str(error)
+    return "(does it want TLS, SASL or a client certificate, or none of them?)" if hung_up else ""

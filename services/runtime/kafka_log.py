@@ -20,7 +20,8 @@ from aiokafka.errors import KafkaError
 from schemas.topics import TOPICS
 from services.runtime.appending import Appender, NotSent, Records, Room
 from services.runtime.kafka_client import Client
-from services.runtime.kafka_cluster import Cluster, check_topics, client_options, find_cluster, refused_or_away
+from services.runtime.kafka_cluster import Cluster, client_options, find_cluster, refused_or_away
+from services.runtime.kafka_topics import check_topics
 from services.runtime.leases import Place
 from services.runtime.log import APPEND_SECONDS_AT_MOST, Record, by_partition
 from services.runtime.logs import describe
@@ -34,11 +35,14 @@ FETCH_BYTES = 256 * 1024
 FETCH_WAIT_MILLISECONDS = 50
 """How long a broker holds a fetch that finds nothing; short, for it holds up the partitions that are not in it."""
 
+UNPACKED_RECORDS = 100
+
 LOOK_SECONDS = 3.0
 ARRIVE_SECONDS = 5.0
 """What is known to be there arrives within this time, or the client is stuck."""
 
-PUBLISH_SECONDS = 2.0
+PUBLISH_SECONDS = 15.0
+"""Longer than the client's own attempts: what is cut off in the middle leaves a task behind."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +72,10 @@ class KafkaLog:
         self._prefix = settings.kafka_prefix
         self._partitions = {topic.name: topic.partitions for topic in TOPICS}
         self._append_seconds = append_seconds
-        options = client_options(settings)
-        producing = options | {"request_timeout_ms": int(append_seconds * 1000)}
         self._producer: Client[AIOKafkaProducer] = Client(
             "producer",
             lambda: AIOKafkaProducer(
-                **producing,
+                **client_options(settings) | {"request_timeout_ms": int(append_seconds * 1000)},
                 acks="all",
                 enable_idempotence=False,
                 compression_type="zstd",
@@ -81,9 +83,12 @@ class KafkaLog:
             ),
         )
         every = [TopicPartition(self._prefix + topic.name, n) for topic in TOPICS for n in range(topic.partitions)]
-        self._consumer: Client[_Fetching] = Client("consumer", lambda: _Fetching(options, every))
+        self._consumer: Client[_Fetching] = Client("consumer", lambda: _Fetching(client_options(settings), every))
         self._publishers: dict[str, Client[_Fetching]] = {}
-        self._make_publisher = lambda group: _Fetching({**options, "group_id": self._prefix + group}, every)
+        self._make_publisher = lambda group: _Fetching(
+            {**client_options(settings), "group_id": self._prefix + group}, every
+        )
+        self._unpublished: set[str] = set()
         room = Room(QUEUE_BYTES)
         self._appenders = {
             (topic.name, n): Appender(topic.name, room, append_seconds, partial(self._store, topic.name, n))
@@ -132,9 +137,13 @@ class KafkaLog:
                 client = await publisher.get()
                 await client.consumer.commit(committed)
         except Exception as error:  # noqa: BLE001 - only lag tools look at it; the next time it may work
-            logger.info("positions not published", extra={"group": group, "reason": describe(error)})
-            if client is not None:
-                publisher.discard(client, "failed")
+            if group not in self._unpublished:
+                logger.warning("positions not published to Kafka's group: %s", describe(error), extra={"group": group})
+            self._unpublished.add(group)
+            if client is not None and isinstance(error, TimeoutError):
+                publisher.discard(client, "stuck")
+        else:
+            self._unpublished.discard(group)
 
     async def close(self) -> None:
         await asyncio.gather(*(appender.close() for appender in self._appenders.values()))
@@ -166,16 +175,28 @@ class KafkaLog:
         ends = self._ends[topic]
         async with ends.looking:
             if ends.looked_at < since:
-                ends.looked_at = asyncio.get_running_loop().time()
-                ends.seen = None
-                consumer = await self._consumer.get()
-                places = [TopicPartition(self._prefix + topic, n) for n in range(self._partitions[topic])]
-                async with asyncio.timeout(LOOK_SECONDS):
-                    found = await consumer.consumer.end_offsets(places)
-                ends.seen = [found[place] for place in places]
+                looked_at = asyncio.get_running_loop().time()
+                try:
+                    ends.seen = await self._look(topic)
+                except Exception:
+                    ends.looked_at, ends.seen = looked_at, None
+                    raise
+                ends.looked_at = looked_at
             if ends.seen is None:
                 raise ConnectionError("Kafka does not answer")
             return list(ends.seen)
+
+    async def _look(self, topic: str) -> list[int]:
+        """Ask Kafka. A client without an answer would ask the same silent broker for ever; a new one does not."""
+        consumer = await self._consumer.get()
+        places = [TopicPartition(self._prefix + topic, n) for n in range(self._partitions[topic])]
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                found = await consumer.consumer.end_offsets(places)
+        except TimeoutError:
+            self._consumer.discard(consumer, "stuck")
+            raise
+        return [found[place] for place in places]
 
 
 class _Ends:
@@ -221,12 +242,18 @@ class _Fetching:
                 self.consumer.seek(place, offset)
                 self._next[place] = offset
                 self.consumer.resume(place)
-            found = await self.consumer.getmany(place, timeout_ms=int(wait * 1000))
-            for record in chain.from_iterable(found.values()):
-                arrived.append(Record(record.offset, record.key or b"", record.value or b""))
-            if arrived:
-                self._next[place] = arrived[-1].offset + 1
+            size, milliseconds = 0, int(wait * 1000)
+            while size < max_bytes and (found := await self._next_few(place, milliseconds)):
+                arrived.extend(found)
+                self._next[place] = found[-1].offset + 1
+                size += sum(len(record.value) for record in found)
+                milliseconds = 0
         return list(_about(max_bytes, arrived))
+
+    async def _next_few(self, place: TopicPartition, milliseconds: int) -> list[Record]:
+        """A few at a time: what has arrived is compressed, and may be a hundred times as large when it is not."""
+        found = await self.consumer.getmany(place, timeout_ms=milliseconds, max_records=UNPACKED_RECORDS)
+        return [Record(each.offset, each.key or b"", each.value or b"") for each in chain.from_iterable(found.values())]
 
 
 def _about(size: int, arrived: deque[Record]) -> Iterator[Record]:

@@ -53,10 +53,11 @@ class Settings(BaseSettings):
 
     broker: str = EMBEDDED
     kafka_prefix: str = "closedloop-"
-    kafka_tls: bool = False
+    kafka_replicas: Annotated[int, Field(ge=0, le=9)] = 0
     kafka_ca_file: str = ""
     kafka_cert_file: str = ""
     kafka_key_file: str = ""
+    kafka_tls: bool = False
     kafka_user: str = ""
     kafka_password: SecretStr = SecretStr("")
     kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
@@ -118,7 +119,9 @@ class Settings(BaseSettings):
     @field_validator("broker")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value != EMBEDDED and not _KAFKA.fullmatch(value):
+        if value != EMBEDDED and not (
+            _KAFKA.fullmatch(value) and all(map(_is_port, re.findall(r":(\d+)(?:,|$)", value)))
+        ):
             message = f"{value!r} is neither embedded nor kafka://host:port,host:port"
             raise ValueError(message)
         return value
@@ -133,11 +136,25 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("kafka_tls")
+    @classmethod
+    def _with_files(cls, value: bool, info: ValidationInfo) -> bool:
+        """What would be ignored is refused: who names an authority does not mean to send in plain."""
+        ca, certificate, key = (info.data.get(f"kafka_{name}_file") for name in ("ca", "cert", "key"))
+        if not value and (ca or certificate or key):
+            raise ValueError("must be true for CLOSEDLOOP_KAFKA_CA_FILE, _CERT_FILE and _KEY_FILE to be used")
+        if bool(certificate) != bool(key):
+            raise ValueError("needs both of CLOSEDLOOP_KAFKA_CERT_FILE and CLOSEDLOOP_KAFKA_KEY_FILE, or neither")
+        return value
+
     @field_validator("kafka_sasl")
     @classmethod
     def _with_credentials(cls, value: str, info: ValidationInfo) -> str:
-        if value and not (info.data.get("kafka_user") and _plain(info.data.get("kafka_password", ""))):
+        known = bool(info.data.get("kafka_user")), bool(_plain(info.data.get("kafka_password", "")))
+        if value and not all(known):
             raise ValueError("needs CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD")
+        if not value and any(known):
+            raise ValueError("must be set for CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD to be used")
         return value
 
     @field_validator("id_key", "admin_token")
@@ -268,6 +285,10 @@ def make_keys(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
 def _webhook_secret() -> str:
     """A symmetric key as Standard Webhooks writes it: `whsec_` and 24 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+def _is_port(text: str) -> bool:
+    return 1 <= int(text) <= 65535
 
 
 def _plain(value: object) -> str:

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import random
+import socket
 import time
+import tracemalloc
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
@@ -11,10 +13,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 from schemas.topics import DEALS, EVENTS, IDENTITY, TOPICS
-from services.runtime.kafka_cluster import make_topics
+from services.runtime.continuity import check_continuity, checksum
 from services.runtime.kafka_log import open_kafka_log
+from services.runtime.kafka_topics import make_topics
 from services.runtime.leases import Place
-from services.runtime.log import Unavailable
+from services.runtime.log import Unavailable, by_partition
 from services.runtime.open_log import open_log
 from services.runtime.settings import Settings, SettingsError, StartError
 from tests.secured_brokers import MECHANISMS
@@ -109,6 +112,146 @@ async def test_what_was_deleted_before_it_was_read_stops_the_reader_instead_of_b
             await log.read(EVENTS.name, partition, 0, 1000, 1)
 
 
+async def test_a_topic_that_was_made_anew_stops_the_reader_though_it_is_longer_than_the_old_one(
+    settings, admin, database
+):
+    name, place = settings.kafka_prefix + EVENTS.name, Place(EVENTS.name, 0)
+    key = next(key for key in map(b"%d".__mod__, itertools.count()) if key_belongs_to(key, place.partition))
+
+    async def fill(text):
+        await make_topics(settings, print)
+        async with open_kafka_log(settings) as log:
+            await log.append(EVENTS.name, [(key, text % number) for number in range(20)])
+            return log.log_id, (await log.read(EVENTS.name, place.partition, 9, 1, 1))[0]
+
+    log_id, last = await fill(b"old %d")
+    await database.execute(
+        "INSERT INTO positions (log_id, consumer_group, topic, partition, next_offset, last_record)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        *(log_id, IDENTITY, *place, last.offset + 1, checksum(last)),
+    )
+    async with open_kafka_log(settings) as log:
+        await check_continuity(log, database, IDENTITY, [place])
+
+    await admin.delete_topics([name])
+    async with asyncio.timeout(10):
+        while name in await admin.list_topics():
+            await asyncio.sleep(0.05)
+    assert (await fill(b"new %d"))[0] == log_id
+    async with open_kafka_log(settings) as log:
+        with pytest.raises(StartError, match=r"events\[0\] holds another record at 9 than identity handled"):
+            await check_continuity(log, database, IDENTITY, [place])
+
+
+def key_belongs_to(key, partition):
+    return set(by_partition([(key, b"")], EVENTS.partitions)) == {partition}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "line"),
+    [
+        ({"cleanup.policy": "compact"}, "has cleanup.policy=compact, and would lose events"),
+        ({"retention.ms": "604800000"}, "has retention.ms=604800000, and would lose events"),
+        ({"retention.bytes": "1000000"}, "has retention.bytes=1000000, and would lose events"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_a_topic_that_does_not_keep_its_records_for_ever_is_refused(settings, admin, configuration, line):
+    kept = {"cleanup.policy": "delete", "retention.ms": "-1"} | configuration
+    topic = NewTopic(settings.kafka_prefix + EVENTS.name, EVENTS.partitions, 1, topic_configs=kept)
+    await admin.create_topics([topic])
+    with pytest.raises(StartError, match=line):
+        await make_topics(settings, print)
+
+
+async def test_fewer_replicas_than_there_should_be_are_told(three_brokers):
+    settings = Settings(broker=three_brokers.address, kafka_prefix=f"kafka-{next(numbers)}-", kafka_replicas=1)
+    await make_topics(settings, print)
+    told = []
+    await make_topics(settings.model_copy(update={"kafka_replicas": 0}), told.append)
+    assert ["has 1 replicas, and should have 3" in line for line in told] == [True] * len(TOPICS)
+
+
+async def test_migrate_waits_for_the_brokers_that_replicas_are_to_be_on(three_brokers):
+    settings = Settings(broker=three_brokers.address, kafka_prefix=f"kafka-{next(numbers)}-")
+    three_brokers.kill(3)
+    told = []
+    await asyncio.sleep(4)  # its session ends
+    making = asyncio.create_task(make_topics(settings, told.append))
+    async with asyncio.timeout(30):
+        while not told:
+            await asyncio.sleep(0.1)
+        assert "Kafka has 2 brokers, and topics are to have 3 replicas" in told[0]
+        await asyncio.to_thread(three_brokers.start)
+        await making
+    assert f"topic {settings.kafka_prefix}events: 3 replicas, kept for ever" in told
+
+
+async def test_one_silent_broker_of_three_is_left_aside_within_seconds(three_brokers):
+    settings = Settings(broker=three_brokers.address, kafka_prefix=f"kafka-{next(numbers)}-")
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        await log.ends(EVENTS.name)
+        three_brokers.pause(2)
+        try:
+            deadline = time.monotonic() + 20
+            in_a_row = 0
+            while in_a_row < 10:
+                assert time.monotonic() < deadline
+                try:
+                    await log.ends(EVENTS.name)
+                    in_a_row += 1
+                except OSError:
+                    in_a_row = 0
+            for number in range(50):
+                await append_with_patience(log, b"%d" % number)
+        finally:
+            three_brokers.resume(2)
+
+
+async def append_with_patience(log, key):
+    """As a sender does."""
+    while True:
+        try:
+            return await log.append(EVENTS.name, [(key, b"v")])
+        except Unavailable:
+            pass
+
+
+@pytest.fixture
+def silent_server():
+    """An address that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+async def test_a_server_that_answers_is_found_beside_a_silent_one(kafka, silent_server):
+    address = f"kafka://{silent_server},{kafka.address.removeprefix('kafka://')}"
+    settings = Settings(broker=address, kafka_prefix=f"kafka-{next(numbers)}-", kafka_replicas=1)
+    async with asyncio.timeout(30):
+        await make_topics(settings, print)
+        async with open_kafka_log(settings) as log:
+            await append_with_patience(log, b"k")
+
+
+async def test_a_backlog_that_zstd_has_made_small_is_not_unpacked_at_once(settings):
+    await make_topics(settings, print)
+    async with open_kafka_log(settings) as log:
+        for _ in range(20):
+            await log.append(EVENTS.name, [(b"k", b"a" * 16 * 1024)] * 100)
+        partition = (await log.ends(EVENTS.name)).index(2000)
+    async with open_kafka_log(settings) as log:
+        await log.read(EVENTS.name, partition, 0, 1, 1)
+        tracemalloc.start()
+        offset = 0
+        while records := await log.read(EVENTS.name, partition, offset, 256 * 1024, 0):
+            offset = records[-1].offset + 1
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert offset == 2000
+    assert peak < 8 * 1024 * 1024, "of 32 MB"
+
+
 async def test_one_record_that_kafka_refuses_harms_no_neighbour(settings):
     """The collector takes nothing so large; a broker may be set to take less."""
     await make_topics(settings, print)
@@ -157,12 +300,7 @@ async def test_a_broker_that_falls_silent_delays_an_append_no_longer_than_its_de
         finally:
             kafka.resume()
         async with asyncio.timeout(5):
-            while True:
-                try:
-                    await log.append(EVENTS.name, [(b"k", b"after")])
-                    break
-                except Unavailable:
-                    pass
+            await append_with_patience(log, b"after")
 
 
 def _with_password(secured, mechanism="PLAIN", **changes):
@@ -210,7 +348,9 @@ async def test_a_broker_that_refuses_us_stops_the_start_with_one_line_about_the_
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param({"kafka_tls": False}, id="no TLS"),
+        pytest.param(
+            {"kafka_tls": False, "kafka_ca_file": "", "kafka_cert_file": "", "kafka_key_file": ""}, id="no TLS"
+        ),
         pytest.param({"kafka_cert_file": "", "kafka_key_file": ""}, id="no certificate"),
     ],
 )

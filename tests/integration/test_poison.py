@@ -9,7 +9,7 @@ import pytest
 
 from schemas.codec import encode
 from schemas.topics import ATTRIBUTOR, DEALS, IDENTITY
-from services.runtime.kafka_cluster import make_topics
+from services.runtime.kafka_topics import make_topics
 from services.runtime.settings import Settings
 from tests.builders import at, deal, form, page
 from tests.closing import differences, present

@@ -10,7 +10,7 @@ from schemas.codec import encode
 from services.reports.store import Store
 from services.reports.watch import Watcher
 from services.runtime.health import Health
-from services.runtime.kafka_cluster import make_topics
+from services.runtime.kafka_topics import make_topics
 from services.runtime.open_log import open_history
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
