@@ -43,6 +43,6 @@ async def _check(log: Log, group: str, last: Row) -> None:
     if found and checksum(found[0]) != last["last_record"]:
         raise StartError(
             f"{last['topic']}[{last['partition']}] holds another record at {last['log_offset']} than {group} handled "
-            "there: the topic was made anew, or restored from an older copy. Nothing was skipped; bring it back, or begin "
-            "an empty database to read it from its first offset"
+            "there: the topic was made anew, or restored from an older copy. Nothing was skipped; bring it back, or "
+            "begin an empty database to read it from its first offset"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.kafka_cluster import make_topics
+from services.runtime.kafka_topics import make_topics
 from services.runtime.open_log import open_log
 from services.runtime.postgres import Database
 from services.runtime.settings import Settings
