@@ -31,6 +31,8 @@ class Figures:
     first_accepted: float | None
     """After the return of what was away."""
     drained: float
+    repeated: int
+    """Records in the log beyond those that were sent."""
     exits: Sequence[Exit]
     fallen: Sequence[str]
     broken: list[str] = field(default_factory=list)
@@ -73,15 +75,16 @@ def late_promises(figures: Figures, most_refused: float, back_seconds: float = B
     ]
 
 
-HEAD = ("run", "events", "requests", "5xx", "no answer", "p50 ms", "p99 ms", "2xx after s", "drained s", "exits, worst s", "verdict")  # fmt: skip
+HEAD = ("run", "events", "requests", "5xx", "no answer", "p50 ms", "p99 ms", "2xx after s", "drained s", "repeated", "exits, worst s", "verdict")  # fmt: skip
 
 EXPLANATION = f"""\
 Requests count each repetition; 5xx and no answer (the connection is refused or cut) are shares of them. p50 and p99 are
 of the time to an answer of any kind. 2xx after: from the return of what was away to the first event that was accepted,
 promised are {BACK_SECONDS:g} s (after the last of many kills 10 s). Drained: from there to a lag of less than a second's load,
-promised are {DRAINED_SECONDS:g} s. Exits: how many services were stopped by SIGTERM, and what the slowest took, promised are
-{EXIT_SECONDS:g} s. Kept also means: the digest is that of an undisturbed run, all that was answered 2xx is in the log, nothing
-is there more often than it was sent, no dead letter, every exit code 0, nobody ended without being asked."""
+promised are {DRAINED_SECONDS:g} s. Repeated: records that Kafka's client stored twice by itself; their effects are there once.
+Exits: how many services were stopped by SIGTERM, and what the slowest took, promised are {EXIT_SECONDS:g} s. Kept also means:
+the digest is that of an undisturbed run, all that was answered 2xx is in the log, nothing is there that was not sent, no
+dead letter, every exit code 0, nobody ended without being asked."""
 
 
 def table(all_figures: Sequence[Figures]) -> str:
@@ -102,6 +105,7 @@ def _cells(figures: Figures) -> tuple[str, ...]:
         f"{figures.p99 * 1000:.0f}",
         "never" if figures.first_accepted is None else f"{figures.first_accepted:.1f}",
         f"{figures.drained:.1f}",
+        f"{figures.repeated:,}",
         f"{len(figures.exits)}, {worst:.1f}",
         "; ".join(figures.broken) or "kept",
     )

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.figures import Figures, answer_times, first_accepted, late_promises
 from tests.chaos.fleet import Exit
 from tests.chaos.ledger import Attempt, Ledger, read_ledger
-from tests.chaos.trial import broken_promises
+from tests.chaos.trial import broken_promises, repeated
 
 ACCEPTED = Attempt(["a", "b"], 0.0, 0.1, 202)
 REFUSED = Attempt(["c"], 1.0, 2.0, 503)
@@ -23,6 +23,7 @@ GOOD = Figures(
     p99=0.02,
     first_accepted=0.1,
     drained=1.0,
+    repeated=0,
     exits=[Exit("collector", 0, 0.2, "at the end")],
     fallen=[],
 )
@@ -43,8 +44,8 @@ def test_an_attempt_can_be_read_back_as_it_was_written(tmp_path: Path) -> None:
         pytest.param([ACCEPTED, ACCEPTED], {"a": 2, "b": 1}, ["1 accepted events are not in the log, such as b"], id="one that was accepted twice is there once"),
         pytest.param([REFUSED, UNANSWERED], {}, [], id="what was not accepted need not be there"),
         pytest.param([REFUSED, UNANSWERED], {"c": 1, "d": 1}, [], id="what was not accepted may be there"),
-        pytest.param([REFUSED], {"c": 2}, ["1 events are more often in the log than sent, such as c"], id="one is there twice"),
-        pytest.param([REFUSED], {"x": 1}, ["1 events are more often in the log than sent, such as x"], id="one was never sent"),
+        pytest.param([REFUSED], {"c": 2}, [], id="one may be there twice"),
+        pytest.param([REFUSED], {"x": 1}, ["1 events in the log were never sent, such as x"], id="one was never sent"),
     ],
 )  # fmt: skip
 def test_the_log_is_held_against_the_answers(
@@ -76,3 +77,7 @@ def test_the_first_acceptance_counts_from_the_return_and_percentiles_from_answer
     assert first_accepted(attempts, since=1.0) == pytest.approx(3.5)
     assert first_accepted(attempts, since=5.0) is None
     assert answer_times(attempts)[0] == pytest.approx(0.5)
+
+
+def test_records_that_were_stored_twice_are_counted() -> None:
+    assert repeated([ACCEPTED, REFUSED, REFUSED], {"a": 3, "b": 1, "c": 2}) == 2
