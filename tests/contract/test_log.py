@@ -14,8 +14,8 @@ import pytest
 
 from schemas.topics import EVENTS
 from services.runtime.embedded_log import QUEUE_BYTES, open_embedded_log
-from services.runtime.kafka_topics import make_topics
 from services.runtime.kafka_log import open_kafka_log
+from services.runtime.kafka_topics import make_topics
 from services.runtime.log import Unavailable
 from services.runtime.postgres import connect
 from services.runtime.settings import Settings
