@@ -56,7 +56,7 @@ def main(
     console = Console(stderr=True, highlight=False)
 
     def tell(line: str) -> None:
-        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}")
+        console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}", soft_wrap=True)
 
     folder = Path(tempfile.mkdtemp(prefix="closedloop-chaos-"))
     tell(f"seed {seed}; ledgers and what the services say are in {folder}")
