@@ -14,13 +14,17 @@ from typing import NamedTuple
 import orjson
 import uvloop
 
+from schemas.topics import TOPICS
+from services.local.child import answers
+from services.runtime.kafka_topics import make_topics
 from services.runtime.migrate import migrate
-from services.runtime.postgres import connect
+from services.runtime.open_log import open_log
 from services.runtime.settings import Settings
 from tests.bench.http_load import load, post
 from tests.bench.measuring import Bench, Contender, Row, alternate
 from tests.bench.traffic import traffic
-from tests.conftest import fresh_database, make_settings
+from tests.brokers import libraries
+from tests.conftest import fresh_database, make_settings, running_brokers
 
 CONNECTIONS = 64
 SIZES = (1, 20)
@@ -38,17 +42,30 @@ class Server(NamedTuple):
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Events accepted, which means durable in the log: one and twenty a request."""
+    """Events accepted, which means durable in the log, one and twenty a request: the embedded log, and Kafka."""
     with fresh_database(bench.dsn, "") as dsn:
         asyncio.run(migrate(dsn, bench.tell))
-        settings = make_settings(dsn, bench.folder, port=free_port(), ops_port=free_port())
-        with collector(settings) as ours, bare_server(free_port()) as bare:
-            rows = [uvloop.run(_row(bench, ours, bare, size, settings.write_key)) for size in SIZES]
-        asyncio.run(check_logged(dsn, sum(sample.count for row in rows for sample in row.ours)))
+        rows = _rows(bench, make_settings(dsn, bench.folder, port=free_port(), ops_port=free_port()), "")
+        try:
+            libraries()
+        except AssertionError as why:
+            bench.tell(f"without Kafka: {why}")
+            return rows
+        with running_brokers(bench.folder / "kafka", 1) as brokers:
+            changes = {"broker": brokers.address, "port": free_port(), "ops_port": free_port()}
+            settings = make_settings(dsn, bench.folder, **changes)
+            asyncio.run(make_topics(settings, bench.tell))
+            return rows + _rows(bench, settings, " on Kafka")
+
+
+def _rows(bench: Bench, settings: Settings, where: str) -> list[Row]:
+    with collector(settings) as ours, bare_server(free_port()) as bare:
+        rows = [uvloop.run(_row(bench, ours, bare, size, settings.write_key, where=where)) for size in SIZES]
+    asyncio.run(check_logged(settings, sum(sample.count for row in rows for sample in row.ours)))
     return rows
 
 
-async def _row(bench: Bench, ours: Server, bare: Server, size: int, write_key: str) -> Row:
+async def _row(bench: Bench, ours: Server, bare: Server, size: int, write_key: str, *, where: str) -> Row:
     requests = requests_of(bench.seed, size, write_key)
 
     def sending_to(server: Server) -> Callable[[int], Awaitable[int]]:
@@ -57,7 +74,7 @@ async def _row(bench: Bench, ours: Server, bare: Server, size: int, write_key: s
 
         return run
 
-    what = f"collector, {size} event{'' if size == 1 else 's'} a request"
+    what = f"collector{where}, {size} event{'' if size == 1 else 's'} a request"
     accepted, answered = await alternate(
         bench,
         Contender(what, ours.pid, sending_to(ours)),
@@ -76,10 +93,10 @@ def requests_of(seed: int, size: int, write_key: str) -> list[bytes]:
     return [post("/v1/events", write_key, orjson.dumps(batch if size > 1 else batch[0])) for batch in batches]
 
 
-async def check_logged(dsn: str, accepted: int) -> None:
+async def check_logged(settings: Settings, accepted: int) -> None:
     """Raises RuntimeError when the log holds another number of events than were accepted."""
-    async with connect(dsn, application="bench", size=1) as database:
-        logged = await database.fetchval("SELECT sum(next_offset)::bigint FROM heads")
+    async with open_log(settings) as log:
+        logged = sum([end for topic in TOPICS for end in await log.ends(topic.name)])
     if logged != accepted:
         raise RuntimeError(f"the collector accepted {accepted:,} events, the log holds {logged:,}")
 
@@ -88,11 +105,16 @@ async def check_logged(dsn: str, accepted: int) -> None:
 def collector(settings: Settings) -> Iterator[Server]:
     """`closedloop collector` with these settings, as a process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")}
-    for name in ("data_dir", "port", "ops_port", "write_key"):
+    for name in ("data_dir", "port", "ops_port", "write_key", "broker"):
         environment[f"CLOSEDLOOP_{name.upper()}"] = str(getattr(settings, name))
     for name in ("database_url", "admin_token", "id_key", "webhook_secret"):
         environment[f"CLOSEDLOOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
     with _process([sys.executable, "-m", "collector"], environment, settings.port) as server:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers("127.0.0.1", settings.ops_port):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the collector is not ready")
+            time.sleep(0.05)
         yield server
 
 
