@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from services.runtime.metrics import APPEND_SECONDS, APPENDED, UNAVAILABLE
 GROUP_BYTES = 1024 * 1024
 GROUP_RECORDS = 2_000
 RETRY_SECONDS = 0.2
+KNOWN_AWAY_SECONDS = 1.0
+"""Enough for an append that comes just before the end of an outage; the others had better hear of it soon."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Appender:
         self._closed = False
         self._trouble = ""
         """What is wrong just now, as it was logged: once, not for each group of an outage."""
+        self._trouble_since = 0.0
 
     async def append(self, records: Records) -> None:
         """As `Log.append`: returns when they are durable, raises Unavailable at the deadline or for want of room."""
@@ -69,12 +73,13 @@ class Appender:
         self._filled.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work())
+        seconds = self._patience()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 await waiting.durable
         except TimeoutError:
             UNAVAILABLE.labels(self._topic, "late").inc()
-            raise Unavailable(f"not durable after {self._seconds:g} s") from None
+            raise Unavailable(f"not durable after {seconds:g} s") from None
         finally:
             self._room.used -= size
             waiting.records = ()  # who no longer waits takes no room, though the queue still has the place
@@ -132,7 +137,15 @@ class Appender:
                 self._succeed(group)
                 return
 
+    def _patience(self) -> float:
+        """The deadline; a short one where nothing was stored for longer than the whole: it is known to be away."""
+        if self._trouble and time.monotonic() - self._trouble_since > self._seconds:
+            return min(self._seconds, KNOWN_AWAY_SECONDS)
+        return self._seconds
+
     def _tell(self, trouble: str) -> None:
+        if trouble and not self._trouble:
+            self._trouble_since = time.monotonic()
         if trouble and trouble != self._trouble:
             logger.warning(trouble, extra={"topic": self._topic})
         elif self._trouble and not trouble:

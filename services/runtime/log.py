@@ -9,7 +9,7 @@ from zlib import crc32
 from services.runtime.leases import Place
 
 APPEND_SECONDS_AT_MOST = 5.0
-"""The deadline of an append: senders that wait longer give up themselves."""
+"""The deadline of an append: senders that wait longer give up themselves. In a long outage it is shorter."""
 
 
 class Record(NamedTuple):

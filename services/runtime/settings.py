@@ -150,11 +150,8 @@ class Settings(BaseSettings):
     @field_validator("kafka_sasl")
     @classmethod
     def _with_credentials(cls, value: str, info: ValidationInfo) -> str:
-        known = bool(info.data.get("kafka_user")), bool(_plain(info.data.get("kafka_password", "")))
-        if value and not all(known):
+        if value and not (info.data.get("kafka_user") and _plain(info.data.get("kafka_password", ""))):
             raise ValueError("needs CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD")
-        if not value and any(known):
-            raise ValueError("must be set for CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD to be used")
         return value
 
     @field_validator("id_key", "admin_token")
