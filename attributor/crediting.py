@@ -19,7 +19,7 @@ from schemas.deal import DealEvent, DealState, Stage, deal_of
 from schemas.identifier import identifier_id
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
-from services.runtime.consumer import Delivery, Fence
+from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
 

@@ -15,7 +15,7 @@ from identity.folding import fold_spans
 from identity.store import Span
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.topics import ATTRIBUTOR, IDENTITY
-from services.runtime.consumer import Delivery, Fence
+from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
 

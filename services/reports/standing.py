@@ -1,7 +1,8 @@
 """Whether the state has caught up with the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 from schemas.topics import READERS, TOPICS
 from services.reports.answers import Status
@@ -31,17 +32,33 @@ async def status_of(store: Store, logs: Sequence[Log]) -> Status:
     )
 
 
-def lag_of(ends: Mapping[str, list[int]], positions: Mapping[tuple[str, str, int], int]) -> dict[str, int]:
-    """Records that each group has still to read.
+class Unread(NamedTuple):
+    """Records of one partition that a group has still to read: the first one's offset, and how many."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    records: int
+
+
+def unread_of(ends: Mapping[str, Sequence[int]], positions: Mapping[tuple[str, str, int], int]) -> Iterator[Unread]:
+    """Where each group has something to read in a log.
 
     `ends` are the next offsets by topic and partition, `positions` the next ones to read by group, topic and partition;
     a group that has not begun a partition stands at 0.
     """
-    return {
-        group: sum(
-            max(0, end - positions.get((group, topic.name, partition), 0))
-            for topic in topics
-            for partition, end in enumerate(ends[topic.name])
-        )
-        for group, topics in READERS.items()
-    }
+    for group, topics in READERS.items():
+        for topic in topics:
+            for partition, end in enumerate(ends[topic.name]):
+                offset = positions.get((group, topic.name, partition), 0)
+                if offset < end:
+                    yield Unread(group, topic.name, partition, offset, end - offset)
+
+
+def lag_of(ends: Mapping[str, Sequence[int]], positions: Mapping[tuple[str, str, int], int]) -> dict[str, int]:
+    """Records that each group has still to read in a log; the arguments are those of `unread_of`."""
+    lag = dict.fromkeys(READERS, 0)
+    for behind in unread_of(ends, positions):
+        lag[behind.group] += behind.records
+    return lag

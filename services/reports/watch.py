@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, NoReturn
 
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from schemas.credit import MODELS
 from schemas.topics import READERS, TOPICS
+from services.reports.standing import Unread, unread_of
 from services.reports.store import Store
 from services.reports.watched import Look, Notes, families_of
 from services.runtime.clock import utc_now
@@ -29,16 +30,6 @@ PAGE_DEALS = 1_000
 
 queries = load_queries(__package__, "watch.sql")
 logger = logging.getLogger(__name__)
-
-
-class Unread(NamedTuple):
-    """Records of one partition that a group has still to read: the first one's offset, and how many."""
-
-    group: str
-    topic: str
-    partition: int
-    offset: int
-    records: int
 
 
 class Walk(NamedTuple):
@@ -65,20 +56,6 @@ class Walk(NamedTuple):
         if deals < PAGE_DEALS or provider is None or deal_id is None:
             return Walk(found_before=found)
         return Walk(provider, deal_id, found, self.found_before)
-
-
-def unread_of(ends: Mapping[str, Sequence[int]], positions: Mapping[tuple[str, str, int], int]) -> Iterator[Unread]:
-    """Where each group has something to read in a log.
-
-    `ends` are the next offsets by topic and partition, `positions` the next ones to read by group, topic and partition;
-    a group that has not begun a partition stands at 0.
-    """
-    for group, topics in READERS.items():
-        for topic in topics:
-            for partition, end in enumerate(ends[topic.name]):
-                offset = positions.get((group, topic.name, partition), 0)
-                if offset < end:
-                    yield Unread(group, topic.name, partition, offset, end - offset)
 
 
 class Watcher(Collector):

@@ -80,7 +80,7 @@ FIGURES = (
     Figure(
         "closedloop_notes_oldest_seconds",
         "How long the oldest note waits. So late is what follows from it, such as credits after a merge of leads. "
-        "Above 300: read the log of the group's service.",
+        "Above 600: read the log of the group's service.",
         ("group",),
         by_group(lambda look, group: look.notes.get(group, NO_NOTES).oldest_seconds),
     ),

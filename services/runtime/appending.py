@@ -64,9 +64,11 @@ class Appender:
     async def append(self, records: Records) -> None:
         """As `Log.append`: returns when they are durable, raises Unavailable at the deadline or for want of room."""
         size = sum(len(key) + len(value) for key, value in records)
-        if self._closed or self._room.used + size > self._room.size:
+        if self._closed:
+            raise Unavailable("the log is closing")
+        if self._room.used + size > self._room.size:
             UNAVAILABLE.labels(self._topic, "full").inc()
-            raise Unavailable("the log is closing" if self._closed else "too many appends wait to be stored")
+            raise Unavailable("too many appends wait to be stored")
         waiting = _Append(records, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._room.used += size

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from schemas.topics import Topic
+from services.runtime.backoff import backoff
 from services.runtime.clock import utc_now
 from services.runtime.continuity import check_continuity
-from services.runtime.delivering import Courier, Delivery, Fence, Fenced, Handler
+from services.runtime.delivering import Courier, Fenced, Handler
 from services.runtime.leases import Lease, Place
 from services.runtime.lifecycle import Service
 from services.runtime.log import Log
@@ -20,8 +21,6 @@ from services.runtime.metrics import LAG_RECORDS, LAG_SECONDS, PARTITIONS_HELD, 
 from services.runtime.notes import failing_notes, hasten_failing_notes
 from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
 from services.runtime.reading import Reader, received_at
-
-__all__ = ["Delivery", "Fence", "Fenced", "Handler", "consume"]
 
 BATCH_RECORDS = 1_000
 IDLE_SECONDS = 0.1
@@ -243,8 +242,3 @@ def cause_of(error: Exception) -> str | None:
     if is_conflict(error):
         return "conflict"
     return "outage" if is_outage(error) else None
-
-
-def backoff(first: float, failures: int, longest: float) -> float:
-    """Seconds to wait after so many failures in a row: twice as long each time, for any number of them."""
-    return min(first * 2.0 ** min(failures, 30), longest)

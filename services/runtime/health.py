@@ -9,8 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.runtime.metrics import CHECK_OK, exposition
 
-STALLED_SECONDS = 120
-"""A consumer that has not gone round its loop for so long hangs; statements end after 60 s."""
+STALLED_SECONDS = 600
+"""A consumer that has not gone round its loop for so long hangs. A round has several statements, and each may take 60 s
+where Postgres is slow: a restart would only add to its load."""
 
 REQUEST_SECONDS = 5
 REQUEST_BYTES = 16 * 1024

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Generic, Literal, Protocol, TypeVar, get_args
 
+from services.runtime.backoff import backoff
 from services.runtime.kafka_cluster import REQUEST_SECONDS, STOP_SECONDS, refused_or_away
 from services.runtime.metrics import KAFKA_REBUILDS
 
 START_SECONDS = 3 * REQUEST_SECONDS
 """Several servers may be asked, each for as long as a request may take."""
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 1.0
 """After a start that failed nobody knocks again for so long; Kafka's return must be noticed soon."""
 
 ENDING_SECONDS = 60.0
@@ -46,7 +47,7 @@ class Client(Generic[C]):
         self._ending: set[asyncio.Task[None]] = set()
         self._failed: ConnectionError | None = None
         self._start_again = 0.0
-        self._pause = FIRST_PAUSE_SECONDS
+        self._failures = 0
         for cause in get_args(Cause):
             KAFKA_REBUILDS.labels(name, cause)  # told as 0 before the first, which is an increase then
 
@@ -87,11 +88,12 @@ class Client(Generic[C]):
         except BaseException as error:
             if isinstance(error, ConnectionError):
                 self._failed = error
-                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-                self._start_again = time.monotonic() + self._pause
+                pause = backoff(FIRST_PAUSE_SECONDS, self._failures, LONGEST_PAUSE_SECONDS)
+                self._failures += 1
+                self._start_again = time.monotonic() + pause
             await _stop(client, STOP_SECONDS)
             raise
-        self._failed, self._pause = None, FIRST_PAUSE_SECONDS
+        self._failed, self._failures = None, 0
         return client
 
 

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.helpers import create_ssl_context
 
+from services.runtime.backoff import backoff
 from services.runtime.logs import describe
 from services.runtime.settings import Settings, SettingsError, StartError
 
@@ -92,16 +93,17 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
     Raises SettingsError when it refuses us.
     """
-    wait = FIRST_WAIT_SECONDS
+    failures = 0
     while True:
         try:
             return await ask()
         except REFUSALS as error:
             raise SettingsError(f"CLOSEDLOOP_BROKER refuses us: {describe(error)}; see CLOSEDLOOP_KAFKA_*") from error
         except (OSError, errors.KafkaError) as error:
+            wait = backoff(FIRST_WAIT_SECONDS, failures, LONGEST_WAIT_SECONDS)
             logger.warning("Kafka does not answer: %s; trying again in %.1f s", describe(error), wait)
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+            await asyncio.sleep(wait)
+            failures += 1
 
 
 @contextmanager

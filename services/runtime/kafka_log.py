@@ -37,7 +37,7 @@ FETCH_WAIT_MILLISECONDS = 50
 
 UNPACKED_RECORDS = 100
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 4.0
 ARRIVE_SECONDS = 5.0
 """What is known to be there arrives within this time, or the client is stuck."""
 

@@ -40,7 +40,13 @@ async def make_topics(settings: Settings, progress: Callable[[str], None]) -> No
         cluster = await patiently(partial(_with_topics, settings, names))
     check_topics(settings, cluster)
     for name in names:
-        _check_kept(name, await patiently(partial(_configuration, settings, name)))
+        configuration = await patiently(partial(_configuration, settings, name))
+        _check_kept(name, configuration)
+        if int(configuration.get("min.insync.replicas", in_sync_of(replicas))) < in_sync_of(replicas):
+            progress(
+                f"topic {name} answers when fewer than {in_sync_of(replicas)} brokers have a record: set "
+                f"min.insync.replicas={in_sync_of(replicas)}"
+            )
         if cluster.replicas[name] < replicas:
             progress(
                 f"topic {name} has {cluster.replicas[name]} replicas, and should have {replicas}: see Kafka's "
@@ -51,6 +57,11 @@ async def make_topics(settings: Settings, progress: Callable[[str], None]) -> No
 def replicas_of(settings: Settings, cluster: Cluster) -> int:
     """How many copies of a record there are to be: as set, else three, or as many as there are brokers to tell of."""
     return settings.kafka_replicas or min(MOST_REPLICAS, max(cluster.brokers, len(settings.kafka_servers)))
+
+
+def in_sync_of(replicas: int) -> int:
+    """How many brokers must have a record before it counts: the greater half."""
+    return replicas // 2 + 1
 
 
 def check_topics(settings: Settings, cluster: Cluster) -> None:
@@ -79,14 +90,14 @@ async def _enough_brokers(settings: Settings, progress: Callable[[str], None]) -
 
 async def _create(settings: Settings, names: list[str], replicas: int) -> None:
     partitions = {settings.kafka_prefix + topic.name: topic.partitions for topic in TOPICS}
-    in_sync = {"min.insync.replicas": str(replicas // 2 + 1), "unclean.leader.election.enable": "false"}
+    in_sync = {"min.insync.replicas": str(in_sync_of(replicas)), "unclean.leader.election.enable": "false"}
     topics = [NewTopic(name, partitions[name], replicas, topic_configs=KEPT | in_sync) for name in names]
     async with administration(settings) as admin:
         response = await admin.create_topics(topics)
     for name, code, *_ in response.topic_errors:
         error = errors.for_code(code)
-        if error is errors.InvalidReplicationFactorError:  # a broker has gone again
-            raise ConnectionError(f"{name} cannot have {replicas} replicas now")
+        if error.retriable or error is errors.InvalidReplicationFactorError:  # of the latter: a broker has gone again
+            raise ConnectionError(f"{name} cannot have {replicas} replicas now: {error.__name__}")
         if error not in (errors.NoError, errors.TopicAlreadyExistsError):
             raise StartError(f"topic {name} cannot be made: {error.__name__}")
 

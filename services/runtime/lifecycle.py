@@ -74,7 +74,12 @@ async def _live(service: Service, ops_port: int, serve: Callable[[Service], Awai
         raise StartError(message) from error
     measuring = asyncio.create_task(measure_loop_lag())
     async with ops:
-        code = await _serve(service, serve)
+        try:
+            code = await _serve(service, serve)
+        except SettingsError as error:
+            code = _refuse(service.name, error, EX_CONFIG)
+        except StartError as error:
+            code = _refuse(service.name, error, 1)
     measuring.cancel()
     await _leave_none_behind(code)
     return code

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from schemas.codec import UndecodableError, decode
 from services.runtime import dead_letters
-from services.runtime.consumer import backoff
+from services.runtime.backoff import backoff
 from services.runtime.delivering import Delivery, Handler
 from services.runtime.logs import describe
 from services.runtime.postgres import Connection, Database, Record, is_conflict, is_outage

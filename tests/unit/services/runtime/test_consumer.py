@@ -1,7 +1,8 @@
 import asyncpg
 import pytest
 
-from services.runtime.consumer import backoff, cause_of
+from services.runtime.backoff import backoff
+from services.runtime.consumer import cause_of
 from services.runtime.delivering import Fenced
 
 
