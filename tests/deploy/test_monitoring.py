@@ -103,10 +103,10 @@ def test_grafana_finds_the_dashboard_and_prometheus():
 
 def test_prometheus_scrapes_every_service_on_its_ops_port_under_its_name():
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    found = {job["job_name"]: job["dns_sd_configs"] for job in config["scrape_configs"]}
+    targets = {job: [(*each["names"], each["port"]) for each in names] for job, names in found.items()}
     assert targets == {
-        name: [f"{name}:{9090 + place}"]
-        for place, name in enumerate(("collector", "identity", "attributor", "reports"))
+        name: [(name, 9090 + place)] for place, name in enumerate(("collector", "identity", "attributor", "reports"))
     }
     services = yaml.safe_load((PROMETHEUS.parent / "compose.yaml").read_text())["services"]
     assert targets.keys() <= services.keys()
