@@ -2,6 +2,7 @@
 
 import copy
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from tests.deploy.composed import (
 from tests.deploy.policy import faults_of
 
 OURS = ("collector", "identity", "attributor", "reports", "migrate")
-FIXED = {"CLOSEDLOOP_VERSION", "CLOSEDLOOP_LOOKBACK_DAYS", "CLOSEDLOOP_HONOUR_DNT", "CONNECTIONS_PER_ADDRESS"}
-"""What compose.yaml has a good default for, so that env.example need not name it."""
 
 
 def changed(service: str, **changes: Any) -> dict[str, Any]:
@@ -108,10 +107,30 @@ def test_every_variable_of_nginxs_templates_has_a_value() -> None:
     assert "NGINX_ENTRYPOINT_LOCAL_RESOLVERS" in given
 
 
-def test_every_variable_is_in_the_example_or_has_a_default() -> None:
+def test_every_variable_is_in_the_example() -> None:
     used = {name for path in FILES for name in variables_in(path.read_text())}
-    assert used - read_env(DEPLOY / "env.example").keys() == FIXED
-    assert read_env(DEPLOY / "env.example").keys() - used == set()
+    assert read_env(DEPLOY / "env.example").keys() == used | {"COMPOSE_FILE"}, "which is for Compose itself"
+
+
+def test_the_example_says_what_the_compose_files_say_by_themselves() -> None:
+    defaults = {name: value for path in FILES for name, value in re.findall(r"\$\{(\w+):-([^}]+)\}", path.read_text())}
+    example = {name: value for name, value in read_env(DEPLOY / "env.example").items() if value}
+    assert {name: defaults[name] for name in example.keys() & defaults} == {
+        name: example[name] for name in example.keys() & defaults
+    }
+
+
+def test_one_setting_names_the_files_of_every_command() -> None:
+    assert read_env(DEPLOY / "env.example")["COMPOSE_FILE"] == FILES[0].name
+    readme = (DEPLOY / "README.md").read_text()
+    assert "COMPOSE_FILE=" + ":".join(path.name for path in FILES) in readme
+    assert "docker compose -f" not in readme, "a command with files of its own takes HTTPS away"
+
+
+def test_a_web_server_on_the_same_machine_is_trusted_by_the_address_it_has() -> None:
+    gateway = next(ip_network(read_env(DEPLOY / "env.example")["FRONT_SUBNET"]).hosts())
+    assert f"TRUSTED_PROXY={gateway}" in (DEPLOY / "README.md").read_text()
+    assert f"FRONT_SUBNET: {gateway}" in (DEPLOY / "env.example").read_text()
 
 
 def test_make_env_makes_each_key_anew_and_only_once(tmp_path: Path) -> None:

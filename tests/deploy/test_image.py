@@ -102,7 +102,9 @@ def test_compose_and_pyproject_name_the_version_of_the_image() -> None:
     version = next(line for line in (ROOT / "pyproject.toml").read_text().splitlines() if line.startswith("version"))
     number = shlex.split(version)[2]
     assert f"ARG VERSION={number}\n" in (DEPLOY / "Dockerfile").read_text()
-    assert f"closedloop:${{CLOSEDLOOP_VERSION:-{number}}}" in (DEPLOY / "compose.yaml").read_text()
+    composed = (DEPLOY / "compose.yaml").read_text()
+    assert f"image: closedloop:${{CLOSEDLOOP_VERSION:-{number}}}\n" in composed
+    assert f"VERSION: ${{CLOSEDLOOP_VERSION:-{number}}}\n" in composed
 
 
 def test_everything_in_the_image_is_compiled_and_ours_is_no_link_to_a_checkout(image: Path) -> None:
