@@ -7,7 +7,7 @@ import pytest
 from tests.k8s.manifests import COMPONENT, Cluster, Object, labels_of, ports_of, selects
 
 NAMESPACE = "kubernetes.io/metadata.name"
-DNS = {"kube-system:53/UDP", "kube-system:53/TCP"}
+DNS = {f"{server}:53/{protocol}" for server in ("kube-system", "169.254.20.10/32") for protocol in ("UDP", "TCP")}
 KAFKA = {"kafka:9092/TCP", "kafka:9093/TCP"}
 POSTGRES = {"postgres:5432/TCP"}
 VISITORS = {"nginx-ingress:http/TCP"}
@@ -53,12 +53,12 @@ def test_ports_named_in_policies_are_ports_of_the_pods(cluster: Cluster) -> None
 
 
 def allowed(policies: list[Object], direction: str, peers: str) -> Iterator[str]:
-    """`namespace:port/protocol` of each opening; a rule without peers or ports would open everything, and is an error."""
+    """`namespace:port/protocol` or `network:port/protocol` of each opening; a rule without peers or ports would open everything, and is an error."""
     for policy in policies:
         assert direction not in policy or direction.capitalize() in policy["policyTypes"]
         for rule in policy.get(direction, []):
             for peer in rule[peers]:
-                assert peer.keys() == {"namespaceSelector"}
+                (kind,) = peer
+                place = peer[kind]["cidr"] if kind == "ipBlock" else peer[kind]["matchLabels"][NAMESPACE]
                 for port in rule["ports"]:
-                    namespace = peer["namespaceSelector"]["matchLabels"][NAMESPACE]
-                    yield f"{namespace}:{port['port']}/{port['protocol']}"
+                    yield f"{place}:{port['port']}/{port['protocol']}"

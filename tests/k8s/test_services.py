@@ -1,5 +1,6 @@
 """The manifests agree with the programs: ports, settings, secrets, and the time that an end takes."""
 
+import re
 import tomllib
 from urllib.parse import urlsplit
 
@@ -148,9 +149,10 @@ def test_the_examples_of_secrets_are_refused(name: str, monkeypatch: pytest.Monk
 
 def test_the_readme_makes_every_secret_of_the_example() -> None:
     readme = (ROOT / "k8s/README.md").read_text()
-    assert [
-        key for _, key in EXAMPLES if f"--from-literal={key}=" not in readme and f"--from-file={key}=" not in readme
-    ] == []
+    lines = set(re.findall(r"^(\w+)=", readme, re.MULTILINE))
+    files = set(re.findall(r'--from-file="\$HOME/closedloop-secrets/([\w.]+)"', readme))
+    assert {("closedloop", key) for key in lines} | {("closedloop-kafka", key) for key in files} == EXAMPLES.keys()
+    assert "--from-literal" not in readme, "it shows a secret to the shell's history and the list of processes"
 
 
 def test_a_wrong_setting_fails_the_migration_at_once(cluster: Cluster) -> None:
@@ -189,6 +191,11 @@ def test_probes_ask_what_they_mean(cluster: Cluster, service: str, startup: str,
         "liveness": {"path": "/healthz", "port": "ops"},
         "readiness": {"path": readiness, "port": "ops"},
     }
+
+
+def test_a_collector_that_starts_in_an_outage_waits_for_a_day(cluster: Cluster) -> None:
+    probe = container_of(cluster.services["collector"])["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 24 * 60 * 60
 
 
 def test_the_image_is_this_version_and_the_same_everywhere(cluster: Cluster) -> None:
