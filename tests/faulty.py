@@ -69,7 +69,10 @@ class Site:
         async def over() -> bool:
             rows = await self.database.fetch("SELECT * FROM positions WHERE log_id = $1", self.log.log_id)
             positions = {(row["consumer_group"], row["topic"], row["partition"]): row["next_offset"] for row in rows}
-            lag = lag_of(await self.ends(), positions)
+            try:
+                lag = lag_of(await self.ends(), positions)
+            except OSError:  # the log does not answer just now
+                return False
             notes = [
                 await self.database.fetchval(
                     "SELECT count(*) FROM notes WHERE consumer_group = $1 AND NOT ($2 AND failures > 0)", each, failing
