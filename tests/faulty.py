@@ -41,8 +41,9 @@ SERVICES: Mapping[str, Make] = {IDENTITY: resolver, ATTRIBUTOR: crediting}
 class Site:
     """An installation to break: a log, a database, and a look into both."""
 
-    def __init__(self, dsn: str, log: Log, database: Database) -> None:
-        self.dsn = dsn
+    def __init__(self, settings: Settings, log: Log, database: Database) -> None:
+        self.settings = settings
+        self.dsn = settings.database_url.get_secret_value()
         self.log = log
         self.database = database
 
@@ -118,7 +119,7 @@ class Site:
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     dsn = settings.database_url.get_secret_value()
     async with connect(dsn, application="test", size=6) as database, open_log(settings) as log:
-        yield Site(dsn, log, database)
+        yield Site(settings, log, database)
 
 
 class Running(NamedTuple):
@@ -135,8 +136,9 @@ async def consuming(site: Site, services: Mapping[str, Make] = SERVICES) -> Asyn
     async with AsyncExitStack() as stack:
         for group, make in services.items():
             own = await stack.enter_async_context(connect(site.dsn, application=group, size=4))
-            service = Service(group, Settings())
-            run = consume([site.log], own, group=group, topics=READERS[group], handler=make(own), service=service)
+            log = await stack.enter_async_context(open_log(site.settings))  # one reader a partition, as in a process
+            service = Service(group, site.settings)
+            run = consume([log], own, group=group, topics=READERS[group], handler=make(own), service=service)
             running[group] = Running(service, asyncio.create_task(run))
         try:
             yield running
