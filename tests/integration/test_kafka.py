@@ -14,6 +14,7 @@ from aiokafka.structs import TopicPartition
 
 from schemas.topics import DEALS, EVENTS, IDENTITY, TOPICS
 from services.runtime.continuity import check_continuity, checksum
+from services.runtime.kafka_cluster import find_cluster
 from services.runtime.kafka_log import open_kafka_log
 from services.runtime.kafka_topics import make_topics
 from services.runtime.leases import Place
@@ -179,7 +180,9 @@ async def test_migrate_waits_for_the_brokers_that_replicas_are_to_be_on(three_br
     settings = Settings(broker=three_brokers.address, kafka_prefix=f"kafka-{next(numbers)}-")
     three_brokers.kill(3)
     told = []
-    await asyncio.sleep(4)  # its session ends
+    async with asyncio.timeout(30):
+        while (await find_cluster(settings)).brokers == 3:  # until its session ends
+            await asyncio.sleep(0.2)
     making = asyncio.create_task(make_topics(settings, told.append))
     async with asyncio.timeout(30):
         while not told:
