@@ -52,7 +52,7 @@ demo: $(VENV)/run.stamp ## a simulated shop, its revenue beside the truth
 
 test: setup ## every test
 	@deploy/kafka/kafka fetch >/dev/null || echo "The tests on Kafka are skipped."
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## format, lint, types, import rules, what deploys it
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q . && echo "ruff: format and lint are clean"

@@ -5,7 +5,6 @@ prctl(2), by setpriv). Their data goes with their folder.
 """
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -21,11 +20,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / "deploy" / "kafka" / "kafka"
+from tests.ports import free_ports
 
-PORTS = range(20_000, 32_000)
-"""Where free ports are looked for: below those that systems give to outgoing connections, so that no connection of a
-test takes the port of a broker that is down for a moment."""
+SCRIPT = Path(__file__).parent.parent / "deploy" / "kafka" / "kafka"
 
 READY_SECONDS = 60.0
 
@@ -149,14 +146,6 @@ def require_kafka() -> None:
     folder, why = _fetch()
     if not folder:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{why}; this test needs Kafka")
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` free ports in a row."""
-    while True:
-        first = random.choice(PORTS)
-        if not any(answers(port) for port in range(first, first + count)):
-            return first
 
 
 def answers(port: int) -> bool:

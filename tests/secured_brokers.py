@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.brokers import Brokers, free_ports, libraries, quick_java
+from tests.brokers import Brokers, libraries, quick_java
+from tests.ports import free_ports
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from services.local.processes import python
-from tests.brokers import free_ports
+from tests.ports import free_ports
 
 
 class DemoError(Exception):

@@ -15,7 +15,8 @@ from services.local.processes import python
 from services.local.supervisor import environment_of
 from services.runtime.settings import Settings
 from tests.brokers import answers as listens
-from tests.brokers import free_ports, tied
+from tests.brokers import tied
+from tests.ports import free_ports
 
 MODULES = {"collector": "collector", "identity": "identity", "attributor": "attributor", "reports": "services.reports"}
 READY_SECONDS = 60.0

@@ -21,7 +21,7 @@ from services.local.supervisor import environment_of
 from services.runtime.migrate import migrate
 from services.runtime.postgres import connect
 from services.runtime.settings import Settings
-from tests.brokers import Brokers, free_ports
+from tests.brokers import Brokers
 from tests.chaos.driver import SIZES, Driver
 from tests.chaos.figures import BACK_SECONDS, Figures, answer_times, first_accepted, late_promises, share
 from tests.chaos.fleet import Fleet
@@ -29,6 +29,7 @@ from tests.chaos.ledger import Attempt, Ledger, read_ledger
 from tests.chaos.stage import Stage
 from tests.conftest import dsn_of, make_settings
 from tests.e2e.in_process import running_loop
+from tests.ports import free_ports
 
 DRAIN_PATIENCE_SECONDS = 180.0
 SETTLE_PATIENCE_SECONDS = 120.0

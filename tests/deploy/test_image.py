@@ -15,7 +15,7 @@ import pytest
 from services.local.child import answers
 from tests.deploy.composed import DEPLOY, ROOT, environment_of, load, make_env
 from tests.deploy.recipe import build, copied, finish, read_stages
-from tests.deploy.web_server import free_ports
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.timeout(400)  # the build is minutes of work on a busy machine
 
@@ -71,7 +71,7 @@ def reachable(dsn: str) -> str:
 
 def settings_of(name: str, tmp_path: Path, dsn: str) -> dict[str, str]:
     """The environment that compose.yaml gives a service, but for the addresses of this machine."""
-    port, reports = free_ports(2)
+    port, reports = free_ports(1), free_ports(1)
     given = environment_of(load()["services"][name], make_env(tmp_path / f"{name}.env"))
     assert given["CLOSEDLOOP_BROKER"] == "kafka://kafka:9092"
     here = {
@@ -132,7 +132,7 @@ def test_a_service_is_healthy_writes_nothing_and_drains_when_it_is_asked_to_end(
     image: Path, tmp_path: Path, dsn: str, name: str
 ) -> None:
     environment = settings_of(name, tmp_path, dsn)
-    first, *_ = free_ports(4)
+    first = free_ports(len(SERVICES))
     environment["CLOSEDLOOP_OPS_PORT"] = str(first)
     before = listing(image)
     assert "nobody listens" in ask_health(image, environment)

@@ -14,7 +14,8 @@ import pytest
 
 from tests.deploy.application import Application
 from tests.deploy.composed import DEPLOY
-from tests.deploy.web_server import WebServer, free_ports
+from tests.deploy.web_server import WebServer
+from tests.ports import free_ports
 
 STRANGER = "127.0.0.77"
 Serve = Callable[..., WebServer]
@@ -86,7 +87,7 @@ def test_events_that_an_application_has_seen_are_not_sent_to_another(serve: Serv
 
 
 def test_events_that_no_application_has_seen_go_to_the_one_that_is_there(serve: Serve) -> None:
-    [closed] = free_ports(1)
+    closed = free_ports(1)
     with Application() as application:
         web = serve(COLLECTOR=f"127.0.0.1:{closed}; server {application.address}")
         answers = [httpx.post(f"{web.collector}/v1/events", content=b"{}").status_code for _ in range(6)]
@@ -94,7 +95,7 @@ def test_events_that_no_application_has_seen_go_to_the_one_that_is_there(serve: 
 
 
 def test_an_application_that_comes_back_is_asked_again_at_once(serve: Serve) -> None:
-    [port] = free_ports(1)
+    port = free_ports(1)
     web = serve(COLLECTOR=f"127.0.0.1:{port}")
     assert httpx.get(web.collector).status_code == 503
     with Application(port=port):

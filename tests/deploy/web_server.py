@@ -1,17 +1,18 @@
 """The shipped nginx configuration, filled in as the official image does, and a real nginx on it."""
 
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.composed import DEPLOY, FILES, environment_of, filled, load
+from tests.ports import free_ports
 
 SHIPPED = DEPLOY / "nginx"
 HERE = {"NGINX_LOCAL_RESOLVERS": "127.0.0.1", "COLLECTOR": "127.0.0.1:1", "REPORTS": "127.0.0.1:1"}
@@ -71,7 +72,7 @@ class WebServer:
         self._nginx = require_nginx()
         self._folder = folder
         names = ("COLLECTOR_PORT", "REPORTS_PORT", "HEALTH_PORT", "HTTPS_PORT", "HTTP_PORT")
-        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.ports = dict(zip(names, itertools.count(free_ports(len(names))), strict=False))
         install(folder, {name: str(port) for name, port in self.ports.items()} | dict(variables), tls=tls)
         self.collector = f"http://127.0.0.1:{self.ports['COLLECTOR_PORT']}"
         self.reports = f"http://127.0.0.1:{self.ports['REPORTS_PORT']}"
@@ -98,17 +99,6 @@ class WebServer:
     def output(self) -> str:
         """What nginx has written: the access log, and errors."""
         return self._output.read_text(errors="replace")
-
-
-def free_ports(count: int) -> list[int]:
-    """Free ports in a row."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            with suppress(OSError, OverflowError):
-                for port in range(first + 1, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-                return list(range(first, first + count))
 
 
 def _listens(port: int) -> bool:

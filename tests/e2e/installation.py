@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import httpx
 from services.local.child import answers
 from services.local.run_file import RunInfo, running_up
 from services.runtime.settings import read_keys
+from tests.ports import free_ports
 
 START_SECONDS = 90.0
 SERVICES = ("collector", "identity", "attributor", "reports")
@@ -26,16 +26,16 @@ class Installation:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        ports = _free_ports(2 + len(SERVICES))
+        port, reports_port = free_ports(1), free_ports(1)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")},
             "CLOSEDLOOP_DATA_DIR": str(data_dir),
-            "CLOSEDLOOP_OPS_PORT": str(ports[0]),
-            "CLOSEDLOOP_PORT": str(ports[4]),
-            "CLOSEDLOOP_REPORTS_PORT": str(ports[5]),
+            "CLOSEDLOOP_OPS_PORT": str(free_ports(len(SERVICES))),
+            "CLOSEDLOOP_PORT": str(port),
+            "CLOSEDLOOP_REPORTS_PORT": str(reports_port),
         }
-        self.collector = f"http://127.0.0.1:{ports[4]}"
-        self.reports = f"http://127.0.0.1:{ports[5]}"
+        self.collector = f"http://127.0.0.1:{port}"
+        self.reports = f"http://127.0.0.1:{reports_port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.output = data_dir.with_suffix(".out")
 
@@ -137,15 +137,3 @@ class Installation:
             return int((self.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports, the first four of them in a row, for the ops ports."""
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            try:
-                rest = [stack.enter_context(socket.create_server(("127.0.0.1", first + n))) for n in range(1, count)]
-            except (OSError, OverflowError):
-                continue
-            return [first, *(server.getsockname()[1] for server in rest)]

@@ -3,7 +3,6 @@ import base64
 import gzip
 import json
 import os
-import random
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ from collector import body as body_module
 from services.runtime.postgres import Database
 from services.runtime.settings import Settings
 from tests.collecting import Running, running_collector
+from tests.ports import free_ports
 
 compress = partial(gzip.compress, mtime=0)  # the time of day would be in the names of tests
 
@@ -320,14 +320,6 @@ async def test_health_tells_alive_and_ready(collector, client):
     assert (await client.get("/readyz")).status_code == 200
 
 
-def free_port() -> int:
-    """A port that is free, below those that the system hands out to clients, which would take it again."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
-
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
     named = {
         "DATABASE_URL": settings.database_url.get_secret_value(),
@@ -336,8 +328,8 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         "ADMIN_TOKEN": settings.admin_token.get_secret_value(),
         "ID_KEY": settings.id_key.get_secret_value(),
         "WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
-        "PORT": str(free_port()),
-        "OPS_PORT": str(free_port()),
+        "PORT": str(free_ports(1)),
+        "OPS_PORT": str(free_ports(1)),
     }
     return dict(os.environ) | {f"CLOSEDLOOP_{name}": value for name, value in (named | changes).items()}
 

@@ -13,14 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_ports
+
 PROGRAM = Path(__file__).with_name("service_of_nothing.py")
 
 
 @pytest.fixture
 def ops_port():
     """The setting whose successor is free."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        return free.getsockname()[1] - 1
+    return free_ports(1) - 1
 
 
 @contextmanager

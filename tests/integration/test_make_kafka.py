@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from tests.brokers import SCRIPT, answers, free_ports, quick_java, require_kafka
+from tests.brokers import SCRIPT, answers, quick_java, require_kafka
+from tests.ports import free_ports
 
 PATIENCE_MS = 4000
 """How long a client waits for an answer; of itself it would be 40 s."""

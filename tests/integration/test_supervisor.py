@@ -19,20 +19,10 @@ from services.local.postmaster import find_postmaster, program
 from services.local.processes import find_process, processes_in
 from services.local.run_file import running_up
 from services.runtime.settings import StartError
+from tests.ports import free_ports
 
 NAMES = ("collector", "identity", "attributor", "reports")
 PROGRAM = str(Path(__file__).with_name("up_program.py"))
-
-
-def free_ports() -> tuple[int, int, int]:
-    """A collector's, a reports' and the first of four ops ports that nobody uses now."""
-    for base in range(20_000 + os.getpid() % 100 * 100, 60_000, 10):
-        try:
-            check_ports([Port("127.0.0.1", base + after, "") for after in range(6)])
-        except StartError:
-            continue
-        return base, base + 1, base + 2
-    pytest.fail("no free ports")
 
 
 class Machine:
@@ -41,7 +31,7 @@ class Machine:
     def __init__(self, folder: Path, *, embedded: bool) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port, self.reports_port, self.ops_port = free_ports()
+        self.port, self.reports_port, self.ops_port = free_ports(1), free_ports(1), free_ports(len(NAMES))
         self.ups: list[subprocess.Popen[bytes]] = []
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")},
