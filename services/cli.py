@@ -7,13 +7,13 @@ A command imports what it needs when it runs, so that `up`, which stays, holds n
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import orjson
 import typer
-from pydantic import SecretStr
 
+from services.local.asking import ask, connected, fail
+from services.local.dead_letters import dead_letters
 from services.runtime.settings import EX_CONFIG, Settings, SettingsError, StartError, load_settings
 
 if TYPE_CHECKING:
@@ -26,12 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-dead_letters = typer.Typer(no_args_is_help=True, help="Records that could not be read or handled.")
 app.add_typer(dead_letters, name="deadletters")
 
-T = TypeVar("T")
-Group = Annotated[str | None, typer.Option(help="only of this service: identity or attributor")]
-Reason = Annotated[str | None, typer.Option(help="only those put aside for this reason")]
 DealAddress = Annotated[str, typer.Argument(metavar="DEAL", help="provider:deal_id, or the deal id alone")]
 
 
@@ -40,9 +36,9 @@ def main() -> NoReturn:
     try:
         app()
     except SettingsError as error:
-        _fail(str(error), EX_CONFIG)
+        fail(str(error), EX_CONFIG)
     except StartError as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
@@ -97,7 +93,7 @@ def migrate() -> None:
             from services.runtime.kafka_topics import make_topics
 
             asyncio.run(make_topics(settings, typer.echo))
-        for line in asyncio.run(_connected(dsn, kept, read_only=False)):
+        for line in asyncio.run(connected(dsn, kept, read_only=False)):
             typer.echo(line)
     if not applied:
         typer.echo("the database is up to date")
@@ -112,10 +108,10 @@ def digest(
     from services.reports.digest import digest_parts
 
     if parts:
-        for name, value in _ask(lambda database, _: digest_parts(database)).items():
+        for name, value in ask(lambda database, _: digest_parts(database)).items():
             typer.echo(f"{value}  {name}")
     else:
-        typer.echo(_ask(lambda database, _: whole(database)))
+        typer.echo(ask(lambda database, _: whole(database)))
 
 
 @app.command()
@@ -126,11 +122,11 @@ def status(*, json: Annotated[bool, typer.Option("--json", help="as the API answ
     from services.runtime.open_log import open_history
     from services.runtime.rules import rules_of
 
-    async def ask(database: "Database", settings: Settings) -> dict[str, object]:
+    async def standing(database: "Database", settings: Settings) -> dict[str, object]:
         async with open_history(settings) as logs:
             return (await status_of(Store(database, rules_of(settings)), logs)).model_dump(mode="json")
 
-    answer = _ask(ask)
+    answer = ask(standing)
     if json:
         typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
         return
@@ -171,71 +167,9 @@ def explain(deal: DealAddress) -> None:
     from services.reports.questions import Refusal
 
     try:
-        typer.echo(_ask(lambda database, settings: run(database, settings, deal)))
+        typer.echo(ask(lambda database, settings: run(database, settings, deal)))
     except Refusal as refusal:
-        _fail(str(refusal), 1)
-
-
-@dead_letters.command("list")
-def list_dead_letters(
-    *,
-    limit: Annotated[int, typer.Option(min=1, help="how many, the newest first")] = 50,
-    group: Group = None,
-    reason: Reason = None,
-    json: Annotated[bool, typer.Option("--json", help="one object a line")] = False,
-) -> None:
-    """List them, the newest first."""
-    from services.runtime.dead_letters import newest, place_of
-
-    for letter in _ask(lambda database, _: newest(database, limit, group=group, reason=reason)):
-        if json:
-            typer.echo(orjson.dumps(dict(letter), default=str))
-        else:
-            found = f"{letter['found_at']:%Y-%m-%d %H:%M}"
-            typer.echo(
-                f"{letter['id']}  {found}  {letter['consumer_group']}  {place_of(letter)}  "
-                f"{letter['reason']}  {letter['detail']}"
-            )
-
-
-@dead_letters.command("show")
-def show_dead_letter(number: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Show one with its place, its reason and its bytes, which may hold personal data."""
-    from services.runtime.dead_letters import one, place_of, readable
-
-    letter = _ask(lambda database, _: one(database, number))
-    if letter is None:
-        _fail(f"there is no dead letter {number}; `closedloop deadletters list` names them", 1)
-    typer.echo(f"group   {letter['consumer_group']}")
-    typer.echo(f"place   {place_of(letter)} of log {letter['log_id']}")
-    typer.echo(f"found   {letter['found_at']:%Y-%m-%d %H:%M:%S} UTC")
-    typer.echo(f"tries   {letter['tries']}")
-    typer.echo(f"reason  {letter['reason']}")
-    typer.echo(f"detail  {letter['detail']}")
-    typer.echo(f"value   {len(letter['value'])} bytes:")
-    typer.echo(readable(letter["value"]))
-    typer.echo("The value may hold personal data: do not pass it on.", err=True)
-
-
-@dead_letters.command("retry")
-def retry_dead_letters(
-    *,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="ID")] = None,
-    every: Annotated[bool, typer.Option("--all", help="all of them")] = False,
-    group: Group = None,
-    reason: Reason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only try to read them; nothing changes")] = False,
-) -> None:
-    """After a fix, hand records once more to the services that failed on them; they may run meanwhile.
-
-    What succeeds is taken off the list, what fails again stays with its new reason, and the exit code is 1.
-    """
-    from services.local.retrying import Choice, retry
-
-    if not (numbers or every or group or reason):
-        _fail("which ones? Give their IDs, --group, --reason, or --all", 2)
-    choice = Choice(numbers or None, group, reason)
-    raise typer.Exit(_ask(lambda database, settings: retry(database, settings, choice, dry_run), read_only=dry_run))
+        fail(str(refusal), 1)
 
 
 @app.command()
@@ -260,34 +194,13 @@ def demo(
     raise typer.Exit(code)
 
 
-def _ask(question: Callable[["Database", Settings], Awaitable[T]], *, read_only: bool = True) -> T:
-    """The answer of one question to the database: the one that runs, or one started for it."""
-    from services.local.postgres import database
-    from services.runtime.postgres import UndefinedTableError
-
-    settings = load_settings()
-    with database(settings, make=False) as dsn:
-        reached = settings.model_copy(update={"database_url": SecretStr(dsn)})
-        try:
-            return asyncio.run(_connected(dsn, lambda connection: question(connection, reached), read_only=read_only))
-        except UndefinedTableError as error:
-            raise StartError("the database has no tables yet; run `closedloop migrate`") from error
-
-
-async def _connected(dsn: str, question: Callable[["Database"], Awaitable[T]], *, read_only: bool) -> T:
-    from services.runtime.postgres import connect
-
-    async with connect(dsn, application="command", size=2, read_only=read_only) as connection:
-        return await question(connection)
-
-
 def _json_line(line: bytes, number: int) -> dict[str, str]:
     try:
         asked = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        _fail(f"line {number} is no JSON: {error}", 1)
+        fail(f"line {number} is no JSON: {error}", 1)
     if not isinstance(asked, dict) or not all(isinstance(asked.get(name), str | None) for name in ("url", "referrer")):
-        _fail(f'line {number} is no object such as {{"url": "https://...", "referrer": null}}', 1)
+        fail(f'line {number} is no object such as {{"url": "https://...", "referrer": null}}', 1)
     return asked
 
 
@@ -303,11 +216,6 @@ def _become(module: str) -> NoReturn:
     if not settings.database_url.get_secret_value() and (running := running_up(settings.data_dir)):
         os.environ["CLOSEDLOOP_DATABASE_URL"] = running.dsn
     os.execv(sys.executable, python(module))  # noqa: S606 - our own interpreter, no shell
-
-
-def _fail(line: str, code: int) -> NoReturn:
-    typer.echo(f"closedloop: {line}", err=True)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

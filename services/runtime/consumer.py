@@ -106,7 +106,7 @@ class _Consumer:
         self._notes_again = 0.0
         self._notes_hastened = False
         self._lag_again = 0.0
-        self._until_again = time.monotonic() + self.until_every
+        self._until_again = 0.0
         self._over = False
         self._publishing: asyncio.Task[None] | None = None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from services.runtime.backoff import backoff
 from services.runtime.logs import describe
 from services.runtime.metrics import POOLS
 from services.runtime.settings import SettingsError
@@ -129,7 +130,7 @@ def _session(name: str, read_only: bool, statement_seconds: float) -> dict[str, 
 async def _wait_for_pool(
     dsn: str, session: dict[str, str], size: int, statement_seconds: float
 ) -> "asyncpg.Pool[Record]":
-    wait = FIRST_WAIT_SECONDS
+    failures = 0
     while True:
         try:
             return await asyncpg.create_pool(
@@ -147,11 +148,12 @@ async def _wait_for_pool(
                 raise SettingsError(f"CLOSEDLOOP_DATABASE_URL does not work: {describe(error)}") from error
             if not is_outage(error):
                 raise
+            wait = backoff(FIRST_WAIT_SECONDS, failures, LONGEST_WAIT_SECONDS)
             logger.warning(
                 "Postgres does not answer; trying again", extra={"reason": describe(error), "seconds": round(wait, 1)}
             )
         await asyncio.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        failures += 1
 
 
 _REFUSALS = (
