@@ -28,6 +28,9 @@ NOTES_A_ROUND = 10
 LOOK_SECONDS = 5.0
 FORMER_SECONDS = 0.5
 SETTLE_SECONDS = 0.5
+LAST_PUBLISH_SECONDS = 1.0
+"""For a commit to Kafka that is under way at the end: what is cut off in the middle leaves a task behind."""
+
 FIRST_SETBACK_SECONDS = 0.05
 LONGEST_SETBACK_SECONDS = 5.0
 FIRST_NOTES_SECONDS = 1.0
@@ -128,6 +131,7 @@ class _Consumer:
     async def end(self) -> None:
         """Stop reading, and let go of everything."""
         if self._publishing is not None:
+            await asyncio.wait([self._publishing], timeout=LAST_PUBLISH_SECONDS)
             self._publishing.cancel()
         await self.reader.forget()
         if self._keeping is not None:
