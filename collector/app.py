@@ -12,11 +12,14 @@ from starlette.exceptions import HTTPException
 
 from collector.body import Receive
 from collector.ingest import Ingest, Send
+from collector.own_visits import PATH, own_visits
 from collector.refusal import Reason
 from services.runtime.health import Health
 from services.runtime.requests import OTHER
 
-ROUTES = frozenset({"/v1/events", "/v1/crm/webhook", "/loop.js", "/healthz", "/readyz"})
+GPC = "/.well-known/gpc.json"
+
+ROUTES = frozenset({"/v1/events", "/v1/crm/webhook", PATH, "/loop.js", GPC, "/healthz", "/readyz"})
 """All addresses, as their requests are counted."""
 
 App = Callable[[Any, Receive, Send], Awaitable[None]]
@@ -28,6 +31,9 @@ TRACKER_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Vary": "Accept-Encoding",
 }
+
+GPC_SUPPORT = {"gpc": True, "lastUpdate": "2026-11-22"}
+"""That `Sec-GPC` is honoured here, and since when this says so (W3C, Global Privacy Control, section 5)."""
 
 
 class Tracker(NamedTuple):
@@ -67,6 +73,7 @@ def route_of(scope: Any) -> str:
 
 def _pages(health: Health) -> FastAPI:
     pages = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    pages.include_router(own_visits())
     tracker = load_tracker()
 
     @pages.api_route("/loop.js", methods=["GET", "HEAD"])
@@ -78,6 +85,10 @@ def _pages(health: Health) -> FastAPI:
         content = tracker.packed if packed else tracker.script
         encoding = {"Content-Encoding": "gzip"} if packed else {}
         return Response(content, headers=headers | encoding, media_type="text/javascript")
+
+    @pages.api_route(GPC, methods=["GET", "HEAD"])
+    async def gpc() -> JSONResponse:
+        return JSONResponse(GPC_SUPPORT, headers={"Cache-Control": "public, max-age=86400"})
 
     @pages.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> JSONResponse:

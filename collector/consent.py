@@ -3,6 +3,7 @@
 from typing import Any
 
 from collector.refusal import Reason, RefusedError
+from schemas.click_ids import CLICK_IDS, parameter_name, strip_click_ids
 
 
 def refuses_by_signal(headers: dict[bytes, bytes], *, honour_dnt: bool) -> bool:
@@ -28,3 +29,18 @@ def settle_consent(event: dict[str, Any], *, refused_by_signal: bool) -> bool:
     if decided:
         event["consent"] = decided
     return decided.get("analytics", True) is True
+
+
+def without_click_ids(value: Any) -> Any:
+    """The JSON value without click ids, at any depth: no field that is named like one, none in an address.
+
+    Sites keep them in hidden fields of forms, and libraries repeat the page's address among an event's properties. A
+    text is an address when it has a query and no white space.
+    """
+    if isinstance(value, str):
+        return strip_click_ids(value) if "?" in value and len(value.split(maxsplit=1)) == 1 else value
+    if isinstance(value, dict):
+        return {name: without_click_ids(item) for name, item in value.items() if parameter_name(name) not in CLICK_IDS}
+    if isinstance(value, list):
+        return [without_click_ids(item) for item in value]
+    return value

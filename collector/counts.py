@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from collector.answer import Answer
+from collector.apart import Apart
 from collector.intake import Taken
 from collector.refusal import Reason
 from schemas.event import EventType
@@ -32,6 +33,8 @@ class Counts(Collector):
         self._rejected: Counter[str] = Counter()
         self._shed = 0
         self._blocked_visitors = 0
+        self._blocked_identifiers = 0
+        self._kept_apart: Counter[str] = Counter()
 
     def answered(self, answer: Answer) -> None:
         self._requests[answer.outcome] += 1
@@ -41,6 +44,9 @@ class Counts(Collector):
         for event_type, events in taken.types.items():
             self._accepted[event_type] += events
         self._blocked_visitors += taken.blocked_visitors
+        self._blocked_identifiers += taken.blocked_identifiers
+        if taken.kept_apart is not None:
+            self._kept_apart[taken.kept_apart] += taken.accepted
         for rejection in taken.rejected:
             self._rejected[rejection.reason.name] += 1
 
@@ -79,6 +85,19 @@ class Counts(Collector):
             "Accepted events whose visitor_id was a stand-in such as null or undefined: the sender had none. A rise "
             "points to a faulty snippet or integration; its visitors cannot be told apart.",
             value=self._blocked_visitors,
+        )
+        yield CounterMetricFamily(
+            "closedloop_collector_blocked_identifiers",
+            "Accepted events whose e-mail address, user, previous or contact id was a stand-in such as null or "
+            "undefined: it names nobody. A rise points to a faulty snippet or integration, whose people are no leads.",
+            value=self._blocked_identifiers,
+        )
+        yield labelled(
+            "closedloop_collector_events_kept_apart",
+            "Accepted events that are in no report on people, by reason. Many of `bot` are normal; when people are "
+            "missing in the reports, see here first: a rise of `own_visit` or `prefetch` may be a proxy's doing.",
+            "reason",
+            {reason.value: self._kept_apart[reason.value] for reason in Apart},
         )
 
 

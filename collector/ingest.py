@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from standardwebhooks import Webhook
 
 from collector.answer import Answer, answer_preflight, answer_refused, answer_taken, cors_headers
+from collector.apart import apart_of
 from collector.body import Budget, GoneError, Receive, Share, read_body, unpack
 from collector.consent import refuses_by_signal
 from collector.cookie import set_cookie, visitor_of
@@ -77,7 +78,7 @@ class Ingest:
         try:
             taken = await self._take(scope, headers, receive, judge)
             answer = answer_taken(taken)
-            if taken.made_visitor and taken.new_visitor is not None:
+            if taken.made_visitor and taken.new_visitor is not None and taken.kept_apart is None:
                 answer.headers.append((b"set-cookie", set_cookie(taken.new_visitor, secure=self._secure)))
         except RefusedError as refused:
             answer = answer_refused(refused, retry_after=1 + secrets.randbelow(3))
@@ -103,15 +104,16 @@ class Ingest:
         query = read_query(scope["query_string"][:QUERY_BYTES])
         envelope = open_body(unpack(body, headers, share))
         sender = self._keys.sender_of(headers.get(b"authorization", b""), query, envelope.write_key)
-        made = self._visitor_for if query.via == TRACKER else None
-        return take(envelope, self._request_of(scope, headers, sender), made)
+        by_script = query.via == TRACKER
+        request = self._request_of(scope, headers, sender, by_script=by_script)
+        return take(envelope, request, self._visitor_for if by_script else None)
 
     def _judge_webhook(self, body: bytes, headers: dict[bytes, bytes], share: Share) -> Taken:
         verify(self._webhook, body, headers)
         envelope = open_webhook(unpack(body, headers, share), headers[b"webhook-id"].decode("latin-1"))
         return take(envelope, self._admin_request(), None)
 
-    def _request_of(self, scope: Scope, headers: dict[bytes, bytes], sender: Sender) -> Request:
+    def _request_of(self, scope: Scope, headers: dict[bytes, bytes], sender: Sender, *, by_script: bool) -> Request:
         client = scope.get("client")
         cookie = headers.get(b"cookie")
         return Request(
@@ -122,6 +124,7 @@ class Ingest:
             address=_network_of(client[0]) if client else None,
             cookie=visitor_of(cookie) if cookie else None,
             refused_by_signal=refuses_by_signal(headers, honour_dnt=self._honour_dnt),
+            kept_apart=apart_of(headers, by_script=by_script),
         )
 
     def _admin_request(self) -> Request:

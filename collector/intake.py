@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from collector.fields import type_of
+from collector.persons import names_a_stand_in
 from collector.refusal import Reason, RefusedError
 from collector.stamp import Batch, Request, stamp
 from collector.strict_json import check, parse
@@ -59,6 +60,10 @@ class Taken:
     """Whether an accepted event carries it."""
     blocked_visitors: int = 0
     """Accepted events that came with a stand-in for a visitor id."""
+    blocked_identifiers: int = 0
+    """Accepted events that came with a stand-in for an e-mail address or another identifier."""
+    kept_apart: str | None = None
+    """Why all of them are kept apart, see `apart`."""
 
 
 def open_body(body: bytes) -> Envelope:
@@ -87,7 +92,7 @@ def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str]
     if visitor_for is not None and request.cookie is None:
         new_visitor = visitor_for(_first_event_id(envelope) or request.random_id())
     batch = Batch(envelope.sent_at, new_visitor)
-    taken = Taken(new_visitor=new_visitor)
+    taken = Taken(new_visitor=new_visitor, kept_apart=request.kept_apart)
     for index, item in enumerate(envelope.items):
         try:
             _check_item(item, envelope)
@@ -102,6 +107,7 @@ def take(envelope: Envelope, request: Request, visitor_for: Callable[[str], str]
         visitor, given = event.get("visitor_id"), item.get("visitor_id")
         taken.made_visitor |= visitor is not None and visitor == new_visitor
         taken.blocked_visitors += given is not None and given != visitor and is_blocked(given)
+        taken.blocked_identifiers += "person" in event and names_a_stand_in(event["person"])
     return taken
 
 

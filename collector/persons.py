@@ -5,13 +5,15 @@ from typing import Any
 
 from collector.refusal import Reason, RefusedError
 from schemas.event import EventType
-from schemas.identifier import email_identifier
+from schemas.identifier import email_identifier, is_blocked
 
 _ALWAYS = ("email", "user_id", "previous_id", "traits")
 _OF_TYPE = {EventType.deal: ("contacts",), EventType.contact: ("contact_id",), EventType.unlink: ("a", "b")}
 
 _EMAIL_FIELDS = ("email", "e-mail", "mail", "user_email")
 """Names of form fields that hold an e-mail address, in order of preference."""
+
+_IDENTIFIERS = ("email", "given_email", "user_id", "previous_id", "contact_id")
 
 
 def gather_person(event: dict[str, Any], event_type: EventType) -> None:
@@ -69,3 +71,13 @@ def _addresses(fields: dict[str, Any], reported: list[str]) -> Iterator[object]:
             yield fields[min(names)]
     for name in sorted(reported):
         yield fields.get(name)
+
+
+def names_a_stand_in(person: dict[str, Any]) -> bool:
+    """Whether a sender sent `null`, `undefined` or the like in place of an identifier; of a deal, for any contact."""
+    named = (holder.get(name) for holder in (person, *person.get("contacts", ())) for name in _IDENTIFIERS)
+    return any(
+        is_blocked(value if isinstance(value, str) else f"{value:g}")  # a number in digits: 0.0 is the 0 of an id
+        for value in named
+        if isinstance(value, str | int | float)
+    )

@@ -15,6 +15,7 @@ class Reason(Enum):
     key_wrong = 401, "This is not the write key, or the keys sent differ; `closedloop up` prints it."
     token_wrong = 401, "This is not the admin token; `closedloop up` prints it."
     signature_wrong = 401, "No webhook-signature fits the secret, the body and a webhook-timestamp within 5 minutes."
+    cross_site = 403, "Another site's page sent this form; open the page itself and try again there."
     not_found = 404, "There is nothing at this address; events go to POST /v1/events."
     method_not_allowed = 405, "Events are sent with POST."
     body_timeout = 408, "The body did not arrive within 10 seconds; send it again, or fewer events at a time."

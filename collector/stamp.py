@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.consent import settle_consent
+from collector.consent import settle_consent, without_click_ids
 from collector.fields import FIELDS, known_fields, type_of
 from collector.keys import Sender
 from collector.payload import settle_payload
@@ -47,6 +47,8 @@ class Request(NamedTuple):
     cookie: str | None = None
     """The visitor id of our own cookie."""
     refused_by_signal: bool = False
+    kept_apart: str | None = None
+    """Why its events are nobody's, see `apart`."""
 
 
 class Batch(NamedTuple):
@@ -67,6 +69,8 @@ def stamp(item: dict[str, Any], request: Request, batch: Batch) -> dict[str, Any
     sent_at = _pop_sent_at(event, batch)
     analytics = settle_consent(event, refused_by_signal=request.refused_by_signal)
     _settle_addresses(event, analytics=analytics)
+    if not analytics:
+        event = without_click_ids(event)
     _settle_visitor(event, event_type, request.cookie or batch.new_visitor, analytics=analytics)
     settle_payload(event, event_type)
     gather_person(event, event_type)
@@ -76,6 +80,8 @@ def stamp(item: dict[str, Any], request: Request, batch: Batch) -> dict[str, Any
     event["received_at"] = format_instant(request.received_at)
     if request.address is not None:
         event["address"] = request.address
+    if request.kept_apart is not None:
+        event["kept_apart"] = request.kept_apart
     return event
 
 
@@ -165,7 +171,7 @@ def _settle_event_id(event: dict[str, Any], given: datetime | None, request: Req
     The time is the one that the sender gave: the corrected one differs from try to try. Nothing else of the request is
     in it but the visitor.
     """
-    for name in ("received_at", "address"):
+    for name in ("received_at", "address", "kept_apart"):
         event.pop(name, None)
     if "event_id" in event:
         return

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from services.reports.questions import Refusal
 from services.reports.session import COOKIE, is_token, is_valid, issue
+from services.runtime.same_origin import is_same_origin
 
 
 class Access:
@@ -34,14 +34,6 @@ class Access:
 
 
 def require_same_origin(request: Request) -> None:
-    """Raises Refusal when another site's page sent this form.
-
-    Browsers say so by `Sec-Fetch-Site` on https and localhost, and by `Origin` everywhere; programs send neither.
-    """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        same = site in {"same-origin", "none"}
-    else:
-        same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not same:
+    """Raises Refusal when another site's page sent this form."""
+    if not is_same_origin(request.headers):
         raise Refusal(403, "cross_site", "this form was sent by another site; open the dashboard and try again there")

@@ -59,7 +59,10 @@ def test_the_collectors_answer_passes_with_its_cookie_and_one_word_on_origins(
     installation: Installation, web: WebServer
 ) -> None:
     address = f"{web.collector}/v1/events?via=loop.js&writeKey={installation.keys['write_key']}"
-    page = {"Origin": "https://www.example.org"}
+    page = {
+        "Origin": "https://www.example.org",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    }
     first = httpx.post(address, content='{"type": "pageview", "url": "https://www.example.org/"}', headers=page)
     assert first.status_code == 202
     assert "closedloop_visitor" in first.cookies

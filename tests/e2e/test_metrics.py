@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.apart import Apart
 from collector.counts import OUTCOMES
 from collector.refusal import Reason
 from schemas.event import EventType
@@ -34,7 +35,7 @@ ONLY_WHEN_IT_HAPPENS = {
 CLOSED = {
     "outcome": set(OUTCOMES),
     "type": {kind.value for kind in EventType},
-    "reason": {reason.name for reason in Reason},
+    "reason": {reason.name for reason in Reason} | {reason.value for reason in Apart},
     "group": set(READERS),
     "topic": {topic.name for topic in TOPICS},
     "pool": {"log", "identity", "attributor", "reports"},

@@ -25,7 +25,10 @@ from tests.ports import free_ports
 compress = partial(gzip.compress, mtime=0)  # the time of day would be in the names of tests
 
 PAGE = {"type": "pageview", "event_id": "e-1", "visitor_id": "v-1", "url": "https://shop.example/"}
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 DEAL = {"type": "deal", "event_id": "d-1", "deal_id": "1001", "stage": "won", "amount": "12.50", "currency": "EUR"}
+TRACKER = {"via": "loop.js", "writeKey": "test-write-key"}
+"""What our script adds to the address."""
 
 
 @pytest.fixture
@@ -49,8 +52,7 @@ async def client(collector: Running) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def browser(collector: Running) -> AsyncIterator[httpx.AsyncClient]:
     """A browser with our script: it names the tracker and the key in the address, and keeps cookies."""
-    params = {"via": "loop.js", "writeKey": "test-write-key"}
-    async with httpx.AsyncClient(base_url=collector.url, params=params) as browser:
+    async with httpx.AsyncClient(base_url=collector.url, params=TRACKER, headers={"user-agent": CHROME}) as browser:
         yield browser
 
 
@@ -162,12 +164,80 @@ async def test_a_browser_that_signals_no_gets_no_cookie_and_leaves_no_visitor(co
     assert event["consent"] == {"analytics": False, "marketing": False}
 
 
+async def test_do_not_track_is_honoured_where_the_operator_wishes_it(dsn, tmp_path, settings_for):
+    for number, (honour_dnt, visitor) in enumerate(((False, "v-1"), (True, None))):
+        folder = tmp_path / str(number)
+        async with running_collector(settings_for(dsn, folder, honour_dnt=honour_dnt)) as running:
+            async with httpx.AsyncClient(base_url=running.url, params=TRACKER) as client:
+                headers = {"dnt": "1", "user-agent": CHROME}
+                await client.post("/v1/events", json=PAGE | {"event_id": f"e-{number}"}, headers=headers)
+            assert (await running.wait_for(number + 1))[-1].get("visitor_id") == visitor
+
+
 async def test_the_cookie_travels_only_encrypted_where_the_public_address_is_https(dsn, tmp_path, settings_for):
     settings = settings_for(dsn, tmp_path, public_url="https://collector.shop.example")
     async with running_collector(settings) as running, httpx.AsyncClient(base_url=running.url) as client:
-        params = {"via": "loop.js", "writeKey": "test-write-key"}
-        answer = await client.post("/v1/events", json={"type": "pageview"}, params=params)
+        agent = {"user-agent": CHROME}
+        answer = await client.post("/v1/events", json={"type": "pageview"}, params=TRACKER, headers=agent)
         assert answer.headers["set-cookie"].endswith("; Secure")
+
+
+APART = [
+    ({"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, "bot"),
+    ({"user-agent": f"{CHROME} Mimecast"}, "mail_scanner"),
+    ({"sec-purpose": "prefetch;prerender"}, "prefetch"),
+    ({"cookie": "closedloop_own_visits=apart"}, "own_visit"),
+]
+
+
+async def test_who_is_no_visitor_is_answered_and_logged_as_any_other_but_kept_apart_and_not_remembered(
+    collector, browser
+):
+    for headers, reason in APART:
+        item = {"type": "form", "event_id": reason, "form": {"fields": {"email": "ann@example.org"}}}
+        answer = await browser.post("/v1/events", json=item, headers=headers)
+        assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
+        assert "set-cookie" not in answer.headers
+    events = {event["event_id"]: event for event in await collector.logged()}
+    assert {event_id: event["kept_apart"] for event_id, event in events.items()} == {why: why for _, why in APART}
+    assert {event["person"]["email"] for event in events.values()} == {"ann@example.org"}
+    assert all("visitor_id" in event for event in events.values())
+
+
+async def test_a_servers_call_is_never_kept_apart(collector, client):
+    for number, headers in enumerate((*(headers for headers, _ in APART), {"user-agent": "python-requests/2.32"})):
+        await client.post("/v1/events", json=PAGE | {"event_id": f"e-{number}"}, headers=headers)
+    events = await collector.logged()
+    assert len(events) == len(APART) + 1
+    assert all("kept_apart" not in event for event in events)
+
+
+async def test_whoever_wishes_keeps_the_visits_of_his_browser_apart_and_lets_them_count_again(collector, browser):
+    kept = []
+    for on, word in ((None, "are counted"), (1, "are kept apart"), (0, "are counted")):
+        if on is not None:
+            answer = await browser.post("/v1/own-visits", params={"on": on}, headers={"origin": collector.url})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/v1/own-visits")
+        assert word in (await browser.get("/v1/own-visits")).text
+        await browser.post("/v1/events", json=PAGE | {"event_id": f"e-{on}"})
+        kept.append((await collector.logged())[-1].get("kept_apart"))
+    assert kept == [None, "own_visit", None]
+
+
+async def test_another_sites_page_can_neither_press_that_button_nor_frame_it(browser):
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+        answer = await browser.post("/v1/own-visits", params={"on": 1}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+        assert "set-cookie" not in answer.headers
+    page = await browser.get("/v1/own-visits", params={"on": 1})
+    assert "set-cookie" not in page.headers
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_the_collector_declares_that_it_honours_global_privacy_control(client):
+    answer = await client.get("/.well-known/gpc.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"gpc": True, "lastUpdate": "2026-11-22"}
 
 
 async def test_a_servers_call_gets_no_cookie(client):

@@ -40,6 +40,10 @@ CONTACT = """<title>Contact</title>
 <form id="search" data-closedloop-ignore action="/found"><input name="q"><button>Find</button></form>"""
 
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+"""A person's; Chromium says of itself when it has no window, and is then taken for a bot."""
+
+
 class Site:
     """A website of one handler: pages by path, each with the tag of the script."""
 
@@ -93,12 +97,18 @@ async def site(collector: Running) -> AsyncIterator[Site]:
 @pytest.fixture
 async def visitor() -> AsyncIterator[BrowserContext]:
     """A browser without a past."""
+    async with new_browser(user_agent=BROWSER) as context:
+        yield context
+
+
+@asynccontextmanager
+async def new_browser(**options: Any) -> AsyncIterator[BrowserContext]:
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"] if root else []
         )
-        context = await browser.new_context()
+        context = await browser.new_context(**options)
         context.set_default_timeout(15_000)
         yield context
         await browser.close()
@@ -209,6 +219,38 @@ async def test_without_consent_no_visitor_leaves_the_browser_and_none_is_kept_in
     assert second["visitor_id"] == (await visitor_cookie(visitor))["value"]
     assert second["url"] == f"{site.url}/?gclid=abc&color=blue"
     assert second["consent"] == {"analytics": True, "marketing": False}
+
+
+async def test_a_browser_with_global_privacy_control_leaves_no_visitor_unless_the_visitor_consents(collector, site):
+    async with new_browser(user_agent=BROWSER, extra_http_headers={"Sec-GPC": "1"}) as visitor:
+        page = await open_page(visitor, f"{site.url}/?gclid=abc")
+        [first] = await collector.wait_for(1)
+        assert "visitor_id" not in first
+        assert (first["url"], first["consent"]) == (f"{site.url}/", {"analytics": False, "marketing": False})
+        assert await visitor_cookie(visitor) is None
+        await page.evaluate("closedloop('consent', {analytics: true, marketing: true}); closedloop('page')")
+        _, second = await collector.wait_for(2)
+        assert second["visitor_id"] == (await visitor_cookie(visitor))["value"]
+
+
+async def test_a_browser_that_nobody_sits_at_is_kept_apart_and_gets_no_cookie(collector, site):
+    async with new_browser() as headless:
+        await open_page(headless, f"{site.url}/")
+        [event] = await collector.wait_for(1)
+        assert event["kept_apart"] == "bot"
+        assert await visitor_cookie(headless) is None
+
+
+async def test_ones_own_visits_are_kept_apart_from_the_press_of_a_button_to_the_next(collector, site, visitor):
+    switch = await open_page(visitor, f"{collector.url}/v1/own-visits")
+    kept = []
+    for button in ("Keep my visits apart", "Count my visits again"):
+        await switch.get_by_role("button", name=button).click()
+        await switch.get_by_role("button", name=button).wait_for(state="hidden")
+        page = await open_page(visitor, f"{site.url}/")
+        kept.append((await collector.wait_for(len(kept) + 1))[-1].get("kept_apart"))
+        await page.close()
+    assert kept == ["own_visit", None]
 
 
 async def test_the_page_tells_who_it_is_and_what_happened_also_before_the_script_has_loaded(collector, site, visitor):

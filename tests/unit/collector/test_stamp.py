@@ -104,9 +104,17 @@ def test_a_known_field_that_is_null_is_absent_and_unknown_ones_are_kept():
 
 
 def test_what_only_the_collector_can_know_is_not_believed():
-    event = accept(PAGE | {"received_at": "1999-01-01T00:00:00Z", "address": "8.8.8.8"}, address="10.1.2.0")
+    forged = {"received_at": "1999-01-01T00:00:00Z", "address": "8.8.8.8", "kept_apart": "own_visit"}
+    event = accept(PAGE | forged, address="10.1.2.0", kept_apart="bot")
     assert (event["received_at"], event["address"]) == ("2026-03-01T12:00:00.000000Z", "10.1.2.0")
-    assert "address" not in accept(PAGE | {"address": "8.8.8.8"})
+    assert event["kept_apart"] == "bot"
+    for sender in Sender:
+        assert accept(PAGE | forged, sender=sender).keys().isdisjoint({"address", "kept_apart"})
+
+
+def test_what_is_kept_apart_is_logged_as_it_came_and_says_why():
+    item = PAGE | {"visitor_id": "v-1", "email": "ann@example.org", "occurred_at": "2026-03-01T09:00:00Z"}
+    assert accept(item, kept_apart="bot") == accept(item) | {"kept_apart": "bot"}
 
 
 @pytest.mark.parametrize(
@@ -174,9 +182,35 @@ def test_without_consent_there_is_no_visitor_and_no_click_id(consent):
         assert not taken.made_visitor
 
 
+CLICK_IDS_ANYWHERE = {
+    "type": "form",
+    "event_id": "e-1",
+    "url": "https://shop.example/?gclid=abc",
+    "referrer": "https://ads.example/?fbclid=def",
+    "properties": {"path": "/a?msclkid=ghi&b=1", "page": {"search": "?gclid=abc", "GCLID": "abc"}, "list": ["?ttclid=x"]},
+    "li_fat_id": "jkl",
+    "form": {"id": "contact", "fields": {"email": "ann@example.org", "gclid": "abc", "message": "Why gclid=abc? And gclid?"}},
+    "traits": {"landing": "https://shop.example/?wbraid=1#top"},
+}  # fmt: skip
+
+
+def test_without_consent_no_field_at_any_depth_keeps_a_click_id():
+    event = accept(CLICK_IDS_ANYWHERE | {"consent": {"analytics": False}})
+    assert event["url"] == "https://shop.example/"
+    assert event["properties"] == {"path": "/a?b=1", "page": {"search": ""}, "list": [""]}
+    assert event["person"] == {
+        "email": "ann@example.org",
+        "fields": {"email": "ann@example.org", "message": "Why gclid=abc? And gclid?"},
+        "traits": {"landing": "https://shop.example/#top"},
+    }
+    assert "li_fat_id" not in event
+
+
 def test_with_consent_click_ids_stay():
-    url = "https://shop.example/?gclid=abc"
-    assert accept(PAGE | {"url": url}, cookie="c-1")["url"] == url
+    event = accept(CLICK_IDS_ANYWHERE | {"consent": {"analytics": True, "marketing": False}}, cookie="c-1")
+    for name in ("url", "referrer", "properties", "li_fat_id"):
+        assert event[name] == CLICK_IDS_ANYWHERE[name]
+    assert event["person"]["fields"]["gclid"] == "abc"
 
 
 def test_an_event_without_an_id_that_says_when_it_happened_is_one_however_often_it_is_sent():
