@@ -86,6 +86,15 @@ def arrive(url: str | None, referrer: str | None, own_domains: Sequence[str] = (
     )
 
 
+def offline_source(channel: str | None, source: str | None, medium: str | None, campaign: str | None) -> Source:
+    """Return the source of an offline touch, in the words of its sender; a channel that he does not name follows."""
+    utm = {"utm_source": (source or "").strip(), "utm_medium": (medium or "").strip()}
+    found = _tagged(utm, (), None)
+    campaign = (campaign or "").strip() or None
+    named = (channel or "").strip() or channel_of(found.source, found.medium, campaign)
+    return Source(named, found.source, found.medium, campaign)
+
+
 def _parameters(url: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
     """Return a url's UTM parameters and its click ids, the most telling click id first."""
     utm: dict[str, str] = {}

@@ -2,7 +2,8 @@
 
 Pure. Two identifiers are connected when one event carried both. A user or CRM id seen with more than five e-mails is
 an office's login, an e-mail seen with more than five user ids is a mailbox of many: such an identifier connects nobody
-and names nobody. A cookie is no identifier, so a shared computer connects nobody either.
+and names nobody. A pair that somebody has unlinked connects nobody either, nor does a shared computer: a cookie is no
+identifier.
 """
 
 from collections import Counter
@@ -30,8 +31,13 @@ class Identifier:
     @property
     def kind(self) -> str:
         """``email``, ``user``, or ``crm:`` and the provider."""
-        kind, _, rest = self.value.partition(":")
-        return f"crm:{rest.partition(':')[0]}" if kind == "crm" else kind
+        return kind_of(self.value)
+
+
+def kind_of(value: str) -> str:
+    """The kind of an identifier, with its provider where it is a CRM's."""
+    kind, _, rest = value.partition(":")
+    return f"crm:{rest.partition(':')[0]}" if kind == "crm" else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,11 @@ class Placement:
 
     lead: UUID
     shared: bool
+
+
+def is_too_many(kind: str, partner_kind: str, count: int) -> bool:
+    """Whether an identifier of one kind, seen with so many partners of another, is shared."""
+    return count > PARTNERS and (kind == "email") != (partner_kind == "email")
 
 
 def shared_among(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set[UUID]:
@@ -51,19 +62,26 @@ def shared_among(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set
     return {
         identifier
         for (identifier, partner_kind), count in partners.items()
-        if count > PARTNERS and (known[identifier].kind == "email") != (partner_kind == "email")
+        if is_too_many(known[identifier].kind, partner_kind, count)
     }
+
+
+def reopened_among(counts: Iterable[tuple[UUID, str, str, int]]) -> set[UUID]:
+    """Of identifiers that were shared those that no longer are, by all their (id, kind, kind of partners, how many)."""
+    still: dict[UUID, bool] = {}
+    for each, kind, partner_kind, count in counts:
+        still[each] = still.get(each, False) or is_too_many(kind, partner_kind, count)
+    return {each for each, is_shared in still.items() if not is_shared}
 
 
 def place(
     members: Mapping[UUID, Identifier], outsiders: Mapping[UUID, Identifier], pairs: set[Pair]
 ) -> dict[UUID, Placement]:
-    """The lead of every member, where `pairs` are all pairs that a member has.
+    """The lead of every member, where `pairs` are all pairs that a member has and that no unlink holds apart.
 
     Outsiders are the other ends of pairs that lead out of the members; they are known to stay apart, and count only as
-    partners. What is shared stays so, because pairs only grow in number; so the pairs of such a member, which may be
-    those of a whole history, need not be given. A lead is named by its component's earliest identifier (by first sight,
-    then value).
+    partners. A member that is given as shared stays so; its pairs, which may be those of a whole history, need not be
+    given. A lead is named by its component's earliest identifier (by first sight, then value).
     """
     shared = shared_among({**outsiders, **members}, pairs) | {each for each, member in members.items() if member.shared}
     parent = {identifier: identifier for identifier in members}

@@ -12,17 +12,23 @@ from uuid import UUID
 
 import orjson
 
-from identity.channel import arrive
+from identity.channel import arrive, offline_source
 from schemas.canonical import event_rank
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event, EventType
 from schemas.identifier import identifier_id
+from schemas.statement import TouchEvent, UnlinkEvent
+from schemas.topics import scope_of
 from schemas.visit import SourceColumns
 
 NO_SOURCE: SourceColumns = (None, None, None, None, None, None)
 
 NAMELESS = frozenset({EventType.unlink, EventType.erase, EventType.spend, EventType.rate})
 """Types whose identifiers are spoken about, not seen."""
+
+ALWAYS_SAY = NAMELESS | {EventType.touch}
+SAY_WHO = frozenset({EventType.form, EventType.identify})
+"""Types that say something of people also where they are hits: the ones always, the others when they name somebody."""
 
 
 class Seen(NamedTuple):
@@ -56,6 +62,30 @@ class HitFact(NamedTuple):
     click_ids: str | None
     identifiers: str | None
     """Ids, separated by commas; arrays of arrays do not pass through unnest."""
+    kept_apart: str | None = None
+
+
+class StatementFact(NamedTuple):
+    """One record of what is said of people beyond hits, or that shares its event ids; as the table has it."""
+
+    scope: UUID
+    event_id: str
+    occurred_at: datetime
+    rank: UUID
+    type: str
+    visitor_id: str | None
+    identifiers: str | None
+    """As those of a hit."""
+    a: UUID | None = None
+    b: UUID | None = None
+    undo: bool = False
+    name: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+    person: str | None = None
+    """JSON, of a form or a call that names somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +100,8 @@ class Facts:
     """Of all of a visitor's events: one that is no hit may still be the record that counts for an `event_id`."""
     carriers: list[tuple[UUID, str]] = field(default_factory=list)
     """Identifiers and the visitors that carried them, sorted."""
+    statements: list[StatementFact] = field(default_factory=list)
+    """Sorted by their keys."""
 
 
 def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domains: Sequence[str]) -> Facts:
@@ -78,6 +110,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
     pairs: set[tuple[UUID, UUID]] = set()
     hits: dict[tuple[str, str, datetime, UUID], HitFact] = {}
     carriers: set[tuple[UUID, str]] = set()
+    statements: dict[tuple[UUID, str, datetime, UUID], StatementFact] = {}
 
     for event, body in events:
         own: list[UUID] = []
@@ -93,12 +126,21 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
             hit = hit_of(event, body, own, own_domains)
             hits[hit[:4]] = hit
             carriers.update((identifier, hit.visitor_id) for identifier in own)
-    return Facts(sorted(seen.values()), sorted(pairs), [hits[place] for place in sorted(hits)], sorted(carriers))
+        if is_statement(event):
+            statement = statement_of(event, body, own, key)
+            statements[statement[:4]] = statement
+    return Facts(
+        sorted(seen.values()),
+        sorted(pairs),
+        [hits[place] for place in sorted(hits)],
+        sorted(carriers),
+        [statements[place] for place in sorted(statements)],
+    )
 
 
 def identifier_groups(event: Event) -> list[tuple[str, ...]]:
     """The identifiers that the event carries together; a deal's contacts are people each of their own."""
-    if "person" not in event.model_fields_set or event.type in NAMELESS:
+    if "person" not in event.model_fields_set or event.type in NAMELESS or event.kept_apart:
         return []
     if isinstance(event, DealEvent):
         return [names for contact in event.person.contacts if (names := contact.identifiers(event.provider))]
@@ -125,5 +167,54 @@ def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_
         event.name,
         *brought,
         orjson.dumps(arrival.click_ids).decode() if arrival.click_ids else None,
-        ",".join(map(str, identifiers)) if identifiers else None,
+        _listed(identifiers),
+        event.kept_apart,
     )
+
+
+def is_statement(event: Event) -> bool:
+    """Whether the event says something of people, or may take the event id of one that does.
+
+    Those without a visitor share their event ids with all that name the same person first; those with one share them
+    with the visitor's hits, which are facts of their own.
+    """
+    if "person" not in event.model_fields_set:
+        return event.type is EventType.touch
+    if isinstance(event, DealEvent | ContactEvent):
+        return False
+    if event.type in ALWAYS_SAY:
+        return True
+    return (event.visitor_id is None or event.type in SAY_WHO) and bool(event.person.identifiers())
+
+
+def statement_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], key: str) -> StatementFact:
+    """The fact that one such event is; `identifiers` in the order in which they name a lead."""
+    head = StatementFact(
+        identifier_id(scope_of(event), key),
+        event.event_id,
+        event.occurred_at,
+        event_rank(body),
+        event.type.value,
+        event.visitor_id,
+        _listed(identifiers),
+    )
+    if event.kept_apart:
+        return head
+    if isinstance(event, UnlinkEvent):
+        a, b = sorted(identifier_id(side, key) for side in event.sides if side)
+        return head._replace(a=a, b=b, undo=event.undo)
+    if isinstance(event, TouchEvent):
+        source = offline_source(event.channel, event.source, event.medium, event.campaign)
+        return head._replace(
+            name=event.name,
+            channel=source.channel,
+            source=source.source,
+            medium=source.medium,
+            campaign=source.campaign,
+        )
+    said = {name: value for name in ("traits", "fields") if (value := body["person"].get(name))}
+    return head._replace(person=orjson.dumps(said).decode()) if said and identifiers else head
+
+
+def _listed(identifiers: Sequence[UUID]) -> str | None:
+    return ",".join(map(str, identifiers)) if identifiers else None

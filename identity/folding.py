@@ -10,14 +10,13 @@ from datetime import datetime
 from uuid import UUID
 
 from identity import store
+from identity.offline import Change
 from identity.store import Range, Span
 from identity.visits import Hit, Visit, fold, owned
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
 from services.runtime.postgres import Connection
 
-Change = tuple[datetime, UUID | None, UUID | None]
-"""A touch that changed for deals: when it was, whose it was, whose it is."""
 Edge = tuple[str, datetime, str, UUID | None, bool]
 """Where owners change outside of a range: visitor, from which visit (time, id), to whom, and whether forward."""
 

@@ -19,15 +19,38 @@ INSERT INTO visitors SELECT DISTINCT v FROM unnest($1::text[]) AS v ORDER BY v O
 -- name: add_hits
 -- Every record of a hit is kept: which of several with one event_id counts, readers decide, so no order matters.
 INSERT INTO hits (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-                  channel, source, medium, campaign, content, term, click_ids, identifiers)
+                  channel, source, medium, campaign, content, term, click_ids, identifiers, kept_apart)
 SELECT visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-       channel, source, medium, campaign, content, term, click_ids::jsonb, string_to_array(identifiers, ',')::uuid[]
+       channel, source, medium, campaign, content, term, click_ids::jsonb, string_to_array(identifiers, ',')::uuid[],
+       kept_apart
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::boolean[], $7::boolean[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::text[], $18::text[], $19::text[])
+            $17::text[], $18::text[], $19::text[], $20::text[])
      AS hit (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-             channel, source, medium, campaign, content, term, click_ids, identifiers)
+             channel, source, medium, campaign, content, term, click_ids, identifiers, kept_apart)
 ON CONFLICT DO NOTHING;
+
+-- name: add_statements
+-- Every record is kept, as of hits.
+INSERT INTO statements (scope, event_id, occurred_at, rank, type, visitor_id, identifiers, a, b, undo, name, channel,
+                        source, medium, campaign, person)
+SELECT scope, event_id, occurred_at, rank, type, visitor_id, string_to_array(identifiers, ',')::uuid[], a, b, undo, name,
+       channel, source, medium, campaign, person::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+            $9::uuid[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+     AS said (scope, event_id, occurred_at, rank, type, visitor_id, identifiers, a, b, undo, name, channel, source,
+              medium, campaign, person)
+ON CONFLICT DO NOTHING;
+
+-- name: concerned_statements
+-- The offline touches and cuts among all records of the batch's event ids, whether they count or not.
+SELECT s.scope, s.event_id, s.a, s.b
+FROM statements s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+WHERE s.type IN ('touch', 'unlink')
+UNION
+SELECT s.scope, s.event_id, s.a, s.b
+FROM statements s JOIN unnest($3::text[], $4::text[]) AS batch (visitor_id, event_id) USING (visitor_id, event_id)
+WHERE s.visitor_id IS NOT NULL AND s.type IN ('touch', 'unlink');
 
 -- name: add_carriers
 -- Which visitors carry which identifiers.
@@ -44,27 +67,60 @@ SELECT id FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled;
 -- One at a time changes leads; held for a few milliseconds, never across a fold.
 SELECT pg_advisory_xact_lock(hashtext('closedloop.graph'));
 
+-- name: put_cuts
+-- Of these pairs hold apart those whose newest word says so, and no others. Answers the pairs where that is a change.
+WITH batch AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS batch (a, b)
+), decided AS (
+    SELECT DISTINCT ON (s.a, s.b) s.a, s.b, s.undo
+    FROM statement s JOIN batch USING (a, b)
+    ORDER BY s.a, s.b, s.occurred_at DESC, s.event_id DESC, s.rank DESC
+), lifted AS (
+    DELETE FROM cuts c USING batch
+    WHERE (c.a, c.b) = (batch.a, batch.b)
+        AND NOT EXISTS (SELECT FROM decided d WHERE (d.a, d.b) = (c.a, c.b) AND NOT d.undo)
+    RETURNING c.a, c.b
+), made AS (
+    INSERT INTO cuts SELECT a, b FROM decided WHERE NOT undo ON CONFLICT DO NOTHING RETURNING a, b
+)
+SELECT a, b FROM lifted UNION ALL SELECT a, b FROM made;
+
+-- name: partner_counts
+-- Those of these identifiers that are shared, with how many partners of each kind, unlinked ones left out. It reads all
+-- that a login of thousands was seen with, and is asked only when somebody unlinks one.
+SELECT i.id, i.value, partner.kind AS partner_kind, count(*) AS partners
+FROM identifiers i
+JOIN pairs p ON i.id IN (p.a, p.b)
+JOIN identifiers other ON other.id = CASE WHEN p.a = i.id THEN p.b ELSE p.a END
+CROSS JOIN LATERAL (SELECT CASE split_part(other.value, ':', 1) WHEN 'crm' THEN 'crm:' || split_part(other.value, ':', 2)
+                                ELSE split_part(other.value, ':', 1) END AS kind) AS partner
+WHERE i.id = ANY ($1::uuid[]) AND i.shared AND NOT EXISTS (SELECT FROM cuts c WHERE (c.a, c.b) = (p.a, p.b))
+GROUP BY i.id, i.value, partner.kind;
+
 -- name: component_members
 -- Everyone in the leads that the changed identifiers and their partners belong to. The partners of one that is shared
--- already stay where they are.
+-- already stay where they are, unless it is among those of $2, which no longer are.
 WITH near AS (
     SELECT id FROM unnest($1::uuid[]) AS t (id)
     UNION
     SELECT CASE WHEN p.a = t.id THEN p.b ELSE p.a END
     FROM identifiers t JOIN pairs p ON t.id IN (p.a, p.b)
-    WHERE t.id = ANY ($1::uuid[]) AND NOT t.shared
+    WHERE t.id = ANY ($1::uuid[]) AND (NOT t.shared OR t.id = ANY ($2::uuid[]))
 )
 SELECT id, value, first_at, lead, shared FROM identifiers
 WHERE lead IN (SELECT i.lead FROM identifiers i JOIN near USING (id));
 
 -- name: pairs_around
--- All pairs of these identifiers, and those among the changed ones. The identifiers are none that are shared: a login of
--- thousands has thousands of pairs, and none of them connects anybody.
-SELECT a, b FROM pairs WHERE a = ANY ($1::uuid[])
-UNION
-SELECT a, b FROM pairs WHERE b = ANY ($1::uuid[])
-UNION
-SELECT a, b FROM pairs WHERE a = ANY ($2::uuid[]) AND b = ANY ($2::uuid[]);
+-- All pairs of these identifiers, and those among the changed ones, each with whether it is held apart. The identifiers are
+-- none that are shared: a login of thousands has thousands of pairs, and none of them connects anybody.
+SELECT a, b, EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (near.a, near.b)) AS cut
+FROM (
+    SELECT a, b FROM pairs WHERE a = ANY ($1::uuid[])
+    UNION
+    SELECT a, b FROM pairs WHERE b = ANY ($1::uuid[])
+    UNION
+    SELECT a, b FROM pairs WHERE a = ANY ($2::uuid[]) AND b = ANY ($2::uuid[])
+) AS near;
 
 -- name: identifiers_by_id
 -- What is known of these identifiers.
@@ -109,7 +165,7 @@ LEFT JOIN LATERAL (
 ) AS stop ON true;
 
 -- name: hits_in_ranges
--- The records that count and are of types that make visits, in these ranges, both ends included, with whom they name.
+-- The records that count, are people's and of types that make visits, in these ranges, both ends included, with whom they name.
 SELECT h.visitor_id, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
 FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
@@ -117,7 +173,7 @@ FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::te
 JOIN hits h ON h.visitor_id = part.visitor_id
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
     AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
-WHERE h.type = ANY ($6::text[]) AND NOT EXISTS (
+WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
     SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
         AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
 ORDER BY h.visitor_id, h.occurred_at, h.event_id;
@@ -185,6 +241,52 @@ UPDATE visits v SET owner = settled.new_owner FROM settled
 WHERE v.visitor_id = settled.visitor_id AND v.started_at = settled.started_at AND v.touch_id = settled.touch_id
 RETURNING v.started_at, settled.old_owner, settled.new_owner, v.landing_page IS NOT NULL AS is_touch;
 
+-- name: lock_touches
+-- The records of offline touches of these keys and visitors. In order, and after the visitors' locks, so that two
+-- consumers never wait in a circle.
+WITH near AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[]) AS batch (scope, event_id)
+    UNION
+    SELECT scope, event_id FROM statements
+    WHERE visitor_id = ANY ($3::text[]) AND visitor_id IS NOT NULL AND type = 'touch'
+)
+SELECT s.scope, s.event_id FROM statements s JOIN near USING (scope, event_id)
+WHERE s.type = 'touch'
+ORDER BY s.scope, s.event_id, s.occurred_at, s.rank FOR UPDATE OF s;
+
+-- name: standing_touches
+-- The offline touches of these keys as they stand.
+SELECT t.scope, t.touch_id, t.occurred_at, t.visitor_id, t.name, t.channel, t.source, t.medium, t.campaign, t.owner
+FROM offline_touches t JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, touch_id) USING (scope, touch_id);
+
+-- name: due_touches
+-- The offline touches of these keys that count, each with its owner: whom it names, else who owns the visitor's last visit
+-- at or before it, else who owns the first.
+SELECT s.scope, s.event_id, s.occurred_at, s.visitor_id, s.name, s.channel, s.source, s.medium, s.campaign,
+    coalesce(
+        (SELECT i.id FROM unnest(s.identifiers) WITH ORDINALITY AS named (id, place) JOIN identifiers i USING (id)
+         WHERE NOT i.shared ORDER BY named.place LIMIT 1),
+        (SELECT v.owner FROM visits v WHERE v.visitor_id = s.visitor_id AND v.started_at <= s.occurred_at
+         ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1),
+        (SELECT v.owner FROM visits v WHERE v.visitor_id = s.visitor_id ORDER BY v.started_at, v.touch_id LIMIT 1))
+FROM statement s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+WHERE s.type = 'touch' AND s.channel IS NOT NULL;
+
+-- name: remove_touches
+-- Offline touches whose event ids others have taken.
+DELETE FROM offline_touches t USING unnest($1::uuid[], $2::text[]) AS gone (scope, touch_id)
+WHERE t.scope = gone.scope AND t.touch_id = gone.touch_id;
+
+-- name: put_touches
+-- Offline touches that are new or changed.
+INSERT INTO offline_touches (scope, touch_id, occurred_at, visitor_id, name, channel, source, medium, campaign, owner)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::text[], $10::uuid[])
+ON CONFLICT (scope, touch_id) DO UPDATE SET
+    occurred_at = excluded.occurred_at, visitor_id = excluded.visitor_id, name = excluded.name,
+    channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
+    owner = excluded.owner;
+
 -- name: leave_notes
 -- What others must look at again.
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
@@ -202,3 +304,9 @@ WHERE i.lead = ANY ($1::uuid[])
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT DISTINCT 'identity', 'visitor', visitor_id FROM carriers WHERE identifier = ANY ($1::uuid[]);
+
+-- name: note_touches_of_identifiers
+-- So it does offline touches; those of a visitor go with the visitor.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT DISTINCT 'identity', 'touch', jsonb_build_array(scope, event_id)::text
+FROM statements WHERE identifiers && $1::uuid[] AND type = 'touch' AND visitor_id IS NULL;

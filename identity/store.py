@@ -1,4 +1,4 @@
-"""Identity's tables: every statement that identity runs, and rows to values and back. Decides nothing."""
+"""Facts and visits in the database: rows to values and back. Decides nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from uuid import UUID
 
 import orjson
 
-from identity.components import Identifier, Pair, Placement
+from identity.components import Identifier, Pair
 from identity.facts import Facts, HitFact
+from identity.lead_store import identifiers
+from identity.offline import TouchKey
 from identity.visits import Hit, Start, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
@@ -52,49 +54,19 @@ async def add_facts(database: Database, facts: Facts) -> None:
             await connection.execute(QUERIES.add_hits, *columns(facts.hits))
         if facts.carriers:
             await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
+        if facts.statements:
+            await connection.execute(QUERIES.add_statements, *columns(facts.statements))
 
 
-async def unsettled(source: Database | Connection, facts: Facts) -> list[UUID]:
-    """Identifiers of the batch whose leads do not take all facts into account."""
-    a, b = columns(facts.pairs) or ([], [])
-    rows = await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])
-    return [row["id"] for row in rows]
-
-
-async def lock_graph(connection: Connection) -> None:
-    """Wait until nobody else changes leads, and keep others from it until the transaction ends."""
-    await connection.execute(QUERIES.lock_graph)
-
-
-async def neighbourhood(
-    connection: Connection, changed: Sequence[UUID]
-) -> tuple[dict[UUID, Identifier], dict[UUID, Identifier], set[Pair]]:
-    """What `components.place` needs: the members concerned, the outsiders they are paired with, and the pairs."""
-    members = _identifiers(await connection.fetch(QUERIES.component_members, changed))
-    open_members = [each for each, member in members.items() if not member.shared]
-    pairs = {(row["a"], row["b"]) for row in await connection.fetch(QUERIES.pairs_around, open_members, changed)}
-    ends = {end for pair in pairs for end in pair}
-    outsiders = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(ends - members.keys())))
-    return members, outsiders, pairs
-
-
-async def put_placements(
-    connection: Connection,
-    members: Mapping[UUID, Identifier],
-    placed: Mapping[UUID, Placement],
-    pairs: Iterable[Pair],
-) -> None:
-    """Store the leads as decided, and which facts they take into account.
-
-    That is the members' first sights as they were read, and the pairs among the members. A pair that leads out of them
-    was left out: it may be one that another batch has stored and not settled yet.
-    """
-    rows = sorted(
-        (each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items()
-    )
-    await connection.execute(QUERIES.place_identifiers, *columns(rows))
-    if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
-        await connection.execute(QUERIES.settle_pairs, *columns(inside))
+async def concerned_statements(database: Database, facts: Facts) -> tuple[list[Pair], list[TouchKey]]:
+    """The pairs of all cuts, and the offline touches, among the records of the batch's event ids."""
+    if not facts.hits and not facts.statements:
+        return [], []
+    said = columns([statement[:2] for statement in facts.statements]) or [[], []]
+    hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
+    rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
+    cuts = {(row["a"], row["b"]) for row in rows if row["a"] is not None}
+    return sorted(cuts), sorted((row["scope"], row["event_id"]) for row in rows if row["a"] is None)
 
 
 async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None:
@@ -117,7 +89,7 @@ async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, 
     """The hits that count, by visitor and in order, with the person each names as the leads stand now."""
     rows = await connection.fetch(QUERIES.hits_in_ranges, *_bounds(ranges), sorted(HITS))
     names = {identifier for row in rows for identifier in row["identifiers"] or ()}
-    known = _identifiers(await connection.fetch(QUERIES.identifiers_by_id, sorted(names))) if names else {}
+    known = await identifiers(connection, names) if names else {}
     hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}
     for row in rows:
         hits[row["visitor_id"]].append(_hit(row, known))
@@ -167,23 +139,20 @@ async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
         await connection.execute(QUERIES.leave_notes, *columns(notes))
 
 
-async def note_visitors(connection: Connection, notes: Sequence[Note]) -> None:
-    """Of notes about leads and identifiers make notes about the visitors they concern."""
+async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
+    """Of notes about leads and identifiers make notes about the visitors and offline touches they concern."""
     leads = [note.key for note in notes if note.kind is NoteKind.lead]
     shared = [note.key for note in notes if note.kind is NoteKind.shared]
     if leads:
         await connection.execute(QUERIES.note_visitors_of_leads, leads)
     if shared:
         await connection.execute(QUERIES.note_visitors_of_identifiers, shared)
+        await connection.execute(QUERIES.note_touches_of_identifiers, shared)
 
 
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
     never = (ALL_TIME[1], "")
     return columns([(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges])
-
-
-def _identifiers(rows: Iterable[Record]) -> dict[UUID, Identifier]:
-    return {row["id"]: Identifier(row["id"], row["value"], row["first_at"], row["lead"], row["shared"]) for row in rows}
 
 
 def _range(row: Record) -> Range:

@@ -7,11 +7,17 @@ from pydantic import ValidationError
 
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event, EventType
+from schemas.statement import TouchEvent, UnlinkEvent
 
 VERSION = 1
 
 _HEAD = b'{"v":%d,"event":' % VERSION
-_MODELS: dict[str, type[Event]] = {EventType.deal.value: DealEvent, EventType.contact.value: ContactEvent}
+_MODELS: dict[str, type[Event]] = {
+    EventType.deal.value: DealEvent,
+    EventType.contact.value: ContactEvent,
+    EventType.touch.value: TouchEvent,
+    EventType.unlink.value: UnlinkEvent,
+}
 
 
 class UndecodableError(Exception):

@@ -102,3 +102,5 @@ class Event(BaseModel):
     consent: Consent = Consent()
     address: str | None = None
     """The sender's network: IPv4 to 24 bits, IPv6 to 48."""
+    kept_apart: str | None = None
+    """Why the event is nobody's, such as a bot's: it makes no visit and no lead. None for a person's."""

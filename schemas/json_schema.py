@@ -15,6 +15,7 @@ from schemas.credit import Credits
 from schemas.deal import ContactEvent, Deal, DealEvent
 from schemas.event import Event
 from schemas.lead import Lead
+from schemas.statement import TouchEvent, UnlinkEvent
 from schemas.visit import Touch
 
 FOLDER = Path(__file__).parent / "json"
@@ -24,7 +25,7 @@ class LogValue(BaseModel):
     """What a record of the log holds."""
 
     v: Literal[VERSION]  # type: ignore[valid-type]  # the schema shall show the number that the codec checks
-    event: DealEvent | ContactEvent | Event
+    event: DealEvent | ContactEvent | TouchEvent | UnlinkEvent | Event
 
 
 CONTRACTS: dict[str, Any] = {
@@ -32,6 +33,8 @@ CONTRACTS: dict[str, Any] = {
     "event": Event,
     "deal_event": DealEvent,
     "contact_event": ContactEvent,
+    "touch_event": TouchEvent,
+    "unlink_event": UnlinkEvent,
     "deal": Deal,
     "lead": Lead,
     "touch": Touch,

@@ -17,6 +17,8 @@ class NoteKind(StrEnum):
     """An identifier names nobody any more, or somebody again. Key: its id."""
     visitor = "visitor"
     """A visitor's visits may be others. Key: the visitor."""
+    touch = "touch"
+    """An offline touch may have another owner. Key: its scope and event id, as a JSON array."""
     touches = "touches"
     """Touches came, went or changed hands. Key: the id of an identifier that owns or owned them."""
     deal = "deal"

@@ -14,6 +14,7 @@ from attributor.crediting import Crediting, fact_of
 from identity import store as identity_store
 from identity.facts import facts_of
 from identity.resolver import Resolver
+from identity.settling import settle_leads
 from schemas.deal import DealEvent
 from schemas.topics import key_of
 from services.reports.digest import PARTS
@@ -24,6 +25,7 @@ from tests.reference import Rows
 
 TABLES = (
     *("identifiers", "pairs", "visitors", "hits", "carriers", "visits", "notes"),
+    *("statements", "cuts", "offline_touches"),
     *("deal_events", "deals", "entries", "credits"),
 )
 
@@ -101,13 +103,17 @@ def differences(found: Rows, expected: Rows) -> list[str]:
     ]
 
 
-async def play(loop: Loop, log: Sequence[Delivery], random: Random) -> None:
+SMALL = (1, 3, 15)
+"""How many events the longest batch of a consumer may have, one of these."""
+
+
+async def play(loop: Loop, log: Sequence[Delivery], random: Random, longest: Sequence[int] = SMALL) -> None:
     """Both consumers read the log, each at its own pace: in random batches, with crashes, and notes worked off between.
 
     A crash leaves behind what the steps before it had committed; then the log is read again from the same place, in
     other batches.
     """
-    readers = [_read(loop, step, log, random) for step in (_identity_step, _attributor_step)]
+    readers = [_read(loop, step, log, random, longest) for step in (_identity_step, _attributor_step)]
     while readers:
         reader = random.choice(readers)
         if await anext(reader, None) is None:
@@ -115,17 +121,22 @@ async def play(loop: Loop, log: Sequence[Delivery], random: Random) -> None:
     await loop.settle()
 
 
-async def play_together(loops: Sequence[Loop], log: Sequence[Delivery], random: Random) -> None:
-    """The same at the same time: each loop has the partitions of its own, and all have the database."""
+async def play_together(
+    loops: Sequence[Loop], log: Sequence[Delivery], random: Random, longest: Sequence[int] = SMALL, partitions: int = 4
+) -> None:
+    """The same at the same time: each loop has partitions of its own, and all have the database."""
 
     async def run(reader: AsyncIterator[bool]) -> None:
         async for _ in reader:
             pass
 
-    shares = [[each for each in log if crc32(key_of(each.event)) % len(loops) == place] for place in range(len(loops))]
+    share_of = [crc32(key_of(each.event)) % partitions % len(loops) for each in log]
+    shares = [
+        [each for each, share in zip(log, share_of, strict=True) if share == place] for place in range(len(loops))
+    ]
     await asyncio.gather(
         *(
-            run(_read(loop, step, share, Random(random.random())))
+            run(_read(loop, step, share, Random(random.random()), longest))
             for loop, share in zip(loops, shares, strict=True)
             for step in (_identity_step, _attributor_step)
         )
@@ -137,11 +148,13 @@ async def play_together(loops: Sequence[Loop], log: Sequence[Delivery], random: 
 Step = Callable[[Loop, Sequence[Delivery], Random], Awaitable[bool]]
 
 
-async def _read(loop: Loop, step: Step, log: Sequence[Delivery], random: Random) -> AsyncIterator[bool]:
+async def _read(
+    loop: Loop, step: Step, log: Sequence[Delivery], random: Random, longest: Sequence[int]
+) -> AsyncIterator[bool]:
     """One consumer, step by step: whether each went through. A clash with another one is repeated, as consumers do."""
-    place, longest = 0, random.choice([1, 3, 15])
+    place, most = 0, random.choice(longest)
     while place < len(log):
-        batch = log[place:][: random.randint(1, longest)]
+        batch = log[place : place + random.randint(1, most)]
         try:
             handled = await step(loop, batch, random)
         except PostgresError as error:
@@ -161,7 +174,8 @@ async def _identity_step(loop: Loop, batch: Sequence[Delivery], random: Random) 
     if fate in {"facts alone", "facts and leads"}:
         await identity_store.add_facts(loop.database, facts)
     if fate == "facts and leads":
-        await loop.identity._settle_leads(facts)
+        cuts, _ = await identity_store.concerned_statements(loop.database, facts)
+        await settle_leads(loop.database, facts, cuts)
     if fate == "rolled back":
         with suppress(Crash):
             await loop.identity.handle(batch, crashes)

@@ -25,6 +25,19 @@ LEFT JOIN identifiers ON identifiers.id = visits.owner
 LEFT JOIN face USING (lead)
 ORDER BY visitor_id, started_at, touch_id;
 
+-- name: offline_touches
+-- Every touch that no visit is, and whose it is.
+WITH face AS MATERIALIZED (
+    SELECT lead, encode(sha256(convert_to(jsonb_agg(value ORDER BY value)::text, 'UTF8')), 'hex') AS owner
+    FROM identifiers
+    GROUP BY lead
+)
+SELECT occurred_at, touch_id, coalesce(visitor_id, '') AS visitor_id, name, channel, source, medium, campaign, face.owner
+FROM offline_touches
+LEFT JOIN identifiers ON identifiers.id = offline_touches.owner
+LEFT JOIN face USING (lead)
+ORDER BY occurred_at, touch_id, visitor_id, name, channel, source, medium, campaign, face.owner;
+
 -- name: deals
 -- Every deal as its newest version has it, with its contacts as identifiers.
 SELECT provider, deal_id, stage, amount, currency, created_at, closed_at, owner, updated_at,

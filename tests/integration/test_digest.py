@@ -11,6 +11,10 @@ FIRST = Visit("v1", "2026-03-01 10:00", PAID, ANN)
 SECOND = Visit("v1", "2026-03-05 10:00", MAIL, "user:1")
 PAGELESS = Visit("v2", "2026-03-05 11:00", DIRECT, BOB, landing_page=None)
 WON = Deal("D-1", owner="Rita", contacts=(ANN, BOB), visits=(FIRST, SECOND))
+FAIR = """
+INSERT INTO offline_touches (scope, touch_id, occurred_at, channel, source, medium, owner)
+VALUES (gen_random_uuid(), 'fair', '2026-03-02', 'Fair', 'expo', 'fair', $1)
+"""
 
 
 async def put_state(database, *, turned=False):
@@ -20,6 +24,7 @@ async def put_state(database, *, turned=False):
     for identifiers in reversed(leads) if turned else leads:
         await put_lead(database, *identifiers)
     await put_all(database, *(reversed(things) if turned else things))
+    await database.execute(FAIR, id_of(ANN))
 
 
 async def test_the_order_in_which_rows_were_written_is_not_in_the_digest(database, empty_dsn):
@@ -50,6 +55,10 @@ CHANGES = [
     )),
     ("visits", "DELETE FROM visits WHERE landing_page IS NULL"),
     ("visits", "UPDATE visits SET owner = (SELECT id FROM identifiers WHERE value = 'email:bob@example.org') WHERE visitor_id = 'v1'"),
+    *(("offline_touches", f"UPDATE offline_touches SET {change}") for change in (
+        "occurred_at = now()", "touch_id = 'x'", "visitor_id = 'v'", "name = 'x'", "channel = 'x'", "source = 'x'",
+        "medium = 'x'", "campaign = 'x'", "owner = NULL",
+    )),
     *(("deals", f"UPDATE deals SET {change} WHERE deal_id = 'D-2'") for change in (
         "stage = 'lost'", "amount = 1", "currency = 'USD'", "created_at = now()", "closed_at = now()", "owner = 'x'",
         "updated_at = now()", "provider = 'hubspot'", "deal_id = 'D-3'", "contacts = ARRAY[gen_random_uuid()]",
@@ -74,7 +83,7 @@ async def test_every_difference_that_can_be_seen_changes_the_digest_of_its_part(
         assert await database.execute(change) not in {"UPDATE 0", "DELETE 0"}
         if (await digest_parts(database))[part] == before[part] or await digest(database) == whole:
             overlooked.append(change)
-        await database.execute("TRUNCATE identifiers, visits, deals, entries, credits")
+        await database.execute("TRUNCATE identifiers, visits, offline_touches, deals, entries, credits")
         await put_state(database)
     assert overlooked == []
     assert await digest(database) == whole
@@ -111,6 +120,7 @@ async def test_the_key_of_the_identifiers_is_not_in_the_digest(database):
         await database.execute("UPDATE identifiers SET id = $2 WHERE id = $1", old, new)
         await database.execute("UPDATE identifiers SET lead = $2 WHERE lead = $1", old, new)
         await database.execute("UPDATE visits SET owner = $2 WHERE owner = $1", old, new)
+        await database.execute("UPDATE offline_touches SET owner = $2 WHERE owner = $1", old, new)
         await database.execute("UPDATE deals SET contacts = array_replace(contacts, $1, $2)", old, new)
     assert await digest(database) == before
 

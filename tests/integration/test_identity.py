@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from identity import store
+from identity import lead_store, store
 from identity.components import place
 from identity.facts import Facts, facts_of
 from schemas.canonical import event_rank
@@ -152,7 +152,8 @@ async def test_a_login_of_thousands_costs_each_of_them_no_more_than_one_of_ten(l
     late = facts(form(None, "late", at(), "late@x.org", user_id="web"))
     await store.add_facts(loop.database, late)
     async with loop.database.transaction() as connection:
-        members, outsiders, pairs = await store.neighbourhood(connection, await store.unsettled(connection, late))
+        changed = await lead_store.unsettled(connection, late)
+        members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
     assert (len(members), len(outsiders), len(pairs)) == (2, 0, 1)
 
 
@@ -334,10 +335,11 @@ def facts(*payloads: dict[str, Any]) -> Facts:
 async def settle_while(loop: Loop, one: Facts, meanwhile: Facts) -> None:
     """Settle the leads of one batch while another consumer stores the facts of the next."""
     async with loop.database.transaction() as connection:
-        await store.lock_graph(connection)
-        members, outsiders, pairs = await store.neighbourhood(connection, await store.unsettled(connection, one))
+        await lead_store.lock_graph(connection)
+        changed = await lead_store.unsettled(connection, one)
+        members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
         await store.add_facts(loop.database, meanwhile)
-        await store.put_placements(connection, members, place(members, outsiders, pairs), pairs)
+        await lead_store.put_placements(connection, members, place(members, outsiders, set(pairs)), pairs)
 
 
 async def test_an_earlier_sighting_that_comes_while_leads_are_settled_is_not_forgotten(loop: Loop) -> None:
@@ -345,7 +347,7 @@ async def test_an_earlier_sighting_that_comes_while_leads_are_settled_is_not_for
     earlier = facts(form(None, "2", at(day=1), "ann@x.org"))
     await store.add_facts(loop.database, both)
     await settle_while(loop, both, earlier)
-    assert await store.unsettled(loop.database, earlier) != []
+    assert await lead_store.unsettled(loop.database, earlier) != []
 
 
 async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(loop: Loop) -> None:
@@ -354,7 +356,7 @@ async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(l
     await loop.take(form(None, "1", at(), "ann@x.org", user_id="42"))
     await store.add_facts(loop.database, facts(stored))
     await loop.take(identify("v", "3", at(), user_id="42", previous_id="41"))
-    assert await store.unsettled(loop.database, facts(stored)) != []
+    assert await lead_store.unsettled(loop.database, facts(stored)) != []
     await loop.take(stored)
     assert await leads(loop) == {frozenset({ANN, "user:41", "user:42", "user:43"})}
 

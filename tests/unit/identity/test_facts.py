@@ -118,10 +118,11 @@ def test_hits_carry_their_identifiers_in_the_order_in_which_they_name_a_lead() -
     ],
 )
 def test_which_events_are_hits(kind: str, is_hit: bool) -> None:
-    given = delivery(make_event(kind, "e", at(), visitor_id="v"))
+    pair = {"a": "user:1", "b": "user:2"} if kind == "unlink" else {}
+    given = delivery(make_event(kind, "e", at(), visitor_id="v", **pair))
     assert (given.event.type in HITS) is is_hit
-    assert say(make_event(kind, "e", at())).hits == [], "without a visitor there is no visit"
-    [record] = say(make_event(kind, "e", at(), visitor_id="v")).hits
+    assert say(make_event(kind, "e", at(), **pair)).hits == [], "without a visitor there is no visit"
+    [record] = say(make_event(kind, "e", at(), visitor_id="v", **pair)).hits
     assert record.type == kind, "it takes its event id, hit or not"
 
 

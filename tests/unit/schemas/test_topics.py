@@ -52,7 +52,8 @@ def test_deals_and_contacts_have_a_topic_of_their_own() -> None:
 @pytest.mark.parametrize("kind", list(EventType))
 def test_only_what_a_visitor_does_is_a_hit(kind: EventType) -> None:
     hits = {"pageview", "form", "identify", "click", "download", "video", "custom"}
-    payload = {"contact": contact("e", at(), "9", "ann@x.org"), "deal": deal("7", "e", at())}.get(
+    unlink = make_event("unlink", "e", at(), a="user:1", b="user:2")
+    payload = {"contact": contact("e", at(), "9", "ann@x.org"), "deal": deal("7", "e", at()), "unlink": unlink}.get(
         kind, make_event(kind, "e", at())
     )
     assert (model_of(payload).type in HITS) == (kind in hits)

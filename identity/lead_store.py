@@ -1,0 +1,73 @@
+"""Leads in the database: identifiers, the pairs between them, and the cuts that hold pairs apart. Decides nothing."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
+
+from identity.components import Identifier, Pair, Placement, kind_of
+from identity.facts import Facts
+from services.runtime.postgres import Connection, Database, columns, load_queries
+
+QUERIES = load_queries("identity")
+
+
+async def unsettled(source: Database | Connection, facts: Facts) -> list[UUID]:
+    """Identifiers of the batch whose leads do not take all facts into account."""
+    a, b = columns(facts.pairs) or ([], [])
+    rows = await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])
+    return [row["id"] for row in rows]
+
+
+async def lock_graph(connection: Connection) -> None:
+    """Wait until nobody else changes leads, and keep others from it until the transaction ends."""
+    await connection.execute(QUERIES.lock_graph)
+
+
+async def put_cuts(connection: Connection, pairs: Sequence[Pair]) -> list[Pair]:
+    """Hold apart what the newest word on each of these pairs holds apart; the pairs where that is a change."""
+    return [(row["a"], row["b"]) for row in await connection.fetch(QUERIES.put_cuts, *columns(pairs))]
+
+
+async def partner_counts(connection: Connection, identifiers: Sequence[UUID]) -> list[tuple[UUID, str, str, int]]:
+    """Of those that are shared: id, kind, kind of partners, and with how many they were seen."""
+    rows = await connection.fetch(QUERIES.partner_counts, identifiers)
+    return [(row["id"], kind_of(row["value"]), row["partner_kind"], row["partners"]) for row in rows]
+
+
+async def neighbourhood(
+    connection: Connection, changed: Sequence[UUID], reopened: Collection[UUID]
+) -> tuple[dict[UUID, Identifier], dict[UUID, Identifier], dict[Pair, bool]]:
+    """What `components.place` needs: the members concerned, the outsiders they are paired with, and the pairs.
+
+    Of each pair whether it is held apart. The `reopened` are no longer shared, though they are stored so.
+    """
+    rows = await connection.fetch(QUERIES.component_members, changed, list(reopened))
+    members = {row["id"]: Identifier(*row) for row in rows}
+    opened = [each for each, member in members.items() if not member.shared or each in reopened]
+    pairs = {(row["a"], row["b"]): row["cut"] for row in await connection.fetch(QUERIES.pairs_around, opened, changed)}
+    ends = {end for pair in pairs for end in pair}
+    return members, await identifiers(connection, ends - members.keys()), pairs
+
+
+async def put_placements(
+    connection: Connection,
+    members: Mapping[UUID, Identifier],
+    placed: Mapping[UUID, Placement],
+    pairs: Iterable[Pair],
+) -> None:
+    """Store the leads as decided, and which facts they take into account.
+
+    That is the members' first sights as they were read, and the pairs among the members. A pair that leads out of them
+    was left out: it may be one that another batch has stored and not settled yet.
+    """
+    rows = sorted(
+        (each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items()
+    )
+    await connection.execute(QUERIES.place_identifiers, *columns(rows))
+    if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
+        await connection.execute(QUERIES.settle_pairs, *columns(inside))
+
+
+async def identifiers(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Identifier]:
+    """What is known of these identifiers."""
+    rows = await connection.fetch(QUERIES.identifiers_by_id, sorted(ids))
+    return {row["id"]: Identifier(*row) for row in rows}
