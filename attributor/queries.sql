@@ -60,7 +60,8 @@ JOIN deals d USING (provider, deal_id)
 JOIN lead_of contact ON contact.identifier = ANY (d.contacts)
 JOIN lead_of member ON member.lead = contact.lead
 JOIN touch t ON t.owner = member.identifier AND t.occurred_at BETWEEN won.from_at AND won.to_at
-ORDER BY won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id;
+ORDER BY won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
+         t.channel, t.source, t.medium, t.campaign;  -- offline touches without a visitor may share all before
 
 -- name: current_entries
 -- What the ledger holds of these deals now.
