@@ -1,0 +1,97 @@
+"""What events say of people beyond hits: offline touches, cuts, traits, and who was named together by whom. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from identity.channel import offline_source
+from schemas.canonical import event_rank
+from schemas.deal import ContactEvent, DealEvent
+from schemas.event import Event, EventType
+from schemas.identifier import identifier_id
+from schemas.statement import TouchEvent, UnlinkEvent
+from schemas.topics import scope_of
+
+NAMELESS = frozenset({EventType.unlink, EventType.erase, EventType.spend, EventType.rate})
+"""Types whose identifiers are spoken about, not seen."""
+
+ALWAYS_SAY = NAMELESS | {EventType.touch}
+SAY_WHO = frozenset({EventType.form, EventType.identify, EventType.email_open})
+"""Types that say something of people also where they are a visitor's: the ones always, the others by naming somebody."""
+
+
+class StatementFact(NamedTuple):
+    """One record of what is said of people beyond hits, or that shares its event ids; as the table has it."""
+
+    scope: UUID
+    event_id: str
+    occurred_at: datetime
+    rank: UUID
+    type: str
+    visitor_id: str | None
+    identifiers: str | None
+    """As those of a hit."""
+    a: UUID | None = None
+    b: UUID | None = None
+    undo: bool = False
+    name: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+    person: str | None = None
+    """JSON, of a form or a call that names somebody."""
+
+
+def is_statement(event: Event) -> bool:
+    """Whether the event says something of people, or may take the event id of one that does.
+
+    Those without a visitor share their event ids with all that name the same person first; those with one share them
+    with the visitor's hits, which are facts of their own.
+    """
+    if "person" not in event.model_fields_set:
+        return event.type is EventType.touch
+    if isinstance(event, DealEvent):
+        return False
+    if isinstance(event, ContactEvent):
+        return bool(event.person.identifiers(event.provider))
+    if event.type in ALWAYS_SAY:
+        return True
+    return (event.visitor_id is None or event.type in SAY_WHO) and bool(event.person.identifiers())
+
+
+def statement_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], key: str) -> StatementFact:
+    """The fact that one such event is; `identifiers` in the order in which they name a lead."""
+    head = StatementFact(
+        identifier_id(scope_of(event), key),
+        event.event_id,
+        event.occurred_at,
+        event_rank(body),
+        event.type.value,
+        None if isinstance(event, ContactEvent) else event.visitor_id,
+        listed(identifiers),
+    )
+    if event.kept_apart:
+        return head
+    if isinstance(event, UnlinkEvent):
+        a, b = sorted(identifier_id(side, key) for side in event.sides if side)
+        return head._replace(a=a, b=b, undo=event.undo)
+    if isinstance(event, TouchEvent):
+        source = offline_source(event.channel, event.source, event.medium, event.campaign)
+        return head._replace(
+            name=event.name,
+            channel=source.channel,
+            source=source.source,
+            medium=source.medium,
+            campaign=source.campaign,
+        )
+    said = {name: value for name in ("traits", "fields") if (value := body["person"].get(name))}
+    return head._replace(person=orjson.dumps(said).decode()) if said and identifiers else head
+
+
+def listed(identifiers: Sequence[UUID]) -> str | None:
+    """Ids separated by commas; arrays of arrays do not pass through unnest."""
+    return ",".join(map(str, identifiers)) if identifiers else None
