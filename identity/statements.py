@@ -20,7 +20,7 @@ NAMELESS = frozenset({EventType.unlink, EventType.erase, EventType.spend, EventT
 
 ALWAYS_SAY = NAMELESS | {EventType.touch}
 SAY_WHO = frozenset({EventType.form, EventType.identify, EventType.email_open})
-"""Types that say something of people also where they are a visitor's: the ones always, the others by naming somebody."""
+"""Types that say something of people also on a visitor: the ones always, the others when they name somebody."""
 
 
 class StatementFact(NamedTuple):
