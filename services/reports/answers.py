@@ -181,6 +181,25 @@ class Journey(Lead):
     deals: list[Deal]
 
 
+class KeptApartRow(Answer):
+    """What was kept apart from people for one reason."""
+
+    reason: str
+    """As the collector stamped it: `bot`, `mail_scanner`, `prefetch`, `own_visit`."""
+    events: int
+    visitors: int
+    """Different visitor ids; a caller that keeps no cookie has a new one each time."""
+
+
+class KeptApart(Answer):
+    """What was kept apart from people."""
+
+    from_: str | None = Field(serialization_alias="from")
+    to: str | None
+    rows: list[KeptApartRow]
+    """By events, the most first, then by reason; of the events that have a visitor."""
+
+
 class Status(Answer):
     """How far the state is behind the log."""
 

@@ -13,6 +13,7 @@ from services.reports.answers import (
     DealDetail,
     Deals,
     Journey,
+    KeptApart,
     Lead,
     Leads,
     Problem,
@@ -52,6 +53,7 @@ class Api:
             ("/leads", self.leads),
             ("/leads/{identifier}", self.lead),
             ("/leads/{identifier}/journey", self.journey),
+            ("/kept-apart", self.kept_apart),
             ("/status", self.status),
         ):
             router.add_api_route(path, answer, methods=["GET"])
@@ -103,6 +105,10 @@ class Api:
     async def journey(self, identifier: str) -> Journey:
         """A lead's touches and deals, in the order of time."""
         return _known(await self._store.journey(_uuid(identifier)), identifier)
+
+    async def kept_apart(self, since: From = None, until: To = None) -> KeptApart:
+        """Events of bots, mail scanners, prefetches and own visits: by reason, in no other answer."""
+        return await self._store.kept_apart(question_of(since=since, until=until))
 
     async def status(self) -> Status:
         """Whether everything that was in the log when the call came has had all its effects."""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.reports.access import Access
+from services.reports.apart import ApartPage
 from services.reports.api import Api
 from services.reports.dashboard import Dashboard, page
 from services.reports.questions import Refusal
@@ -47,6 +48,7 @@ def create_app(store: Store, logs: Sequence[Log], settings: Settings, now: Calla
         redoc_url=None,
     )
     app.include_router(Api(store, logs, access, settings.id_key.get_secret_value()).router())
+    app.include_router(ApartPage(store, access, settings, now).router())
     app.include_router(Dashboard(store, logs, access, settings, now).router())
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -175,6 +175,14 @@ SELECT consumer_group, count(*) AS notes FROM notes GROUP BY consumer_group;
 -- Records that could not be read or handled.
 SELECT count(*) FROM dead_letters;
 
+-- name: kept_apart
+-- How many events of the period were kept apart from people's, and of how many visitors, by reason.
+SELECT kept_apart AS reason, count(*) AS events, count(DISTINCT visitor_id) AS visitors
+FROM apart
+WHERE occurred_at >= coalesce($1::timestamptz, '-infinity') AND occurred_at < coalesce($2::timestamptz, 'infinity')
+GROUP BY kept_apart
+ORDER BY events DESC, reason;
+
 -- name: has_seen_anything
 -- Whether anything has been seen at all, so that a newcomer is shown the next step instead of zeros.
 SELECT EXISTS (SELECT FROM touch) OR EXISTS (SELECT FROM lead_of) OR EXISTS (SELECT FROM deals);

@@ -10,6 +10,8 @@ from services.reports.answers import (
     Deal,
     DealCredits,
     DealDetail,
+    KeptApart,
+    KeptApartRow,
     MissingRate,
     Revenue,
     RevenueRow,
@@ -145,6 +147,12 @@ def _credit(entry: Row, place: int) -> Credit:
         share=entry["shares"][place],
         amount=decimal_text(entry["amounts"][place], entry["currency"]),
     )
+
+
+def kept_apart_of(question: Question, counts: Sequence[Row]) -> KeptApart:
+    """What was kept apart in the question's period, from its counts by reason."""
+    rows = [KeptApartRow(reason=row["reason"], events=row["events"], visitors=row["visitors"]) for row in counts]
+    return KeptApart(from_=_iso(question.since), to=_iso(question.until), rows=rows)
 
 
 def _iso(day: date | None) -> str | None:

@@ -7,9 +7,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.credit import MODELS
-from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, Lead, Revenue
+from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, KeptApart, Lead, Revenue
 from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
-from services.reports.rows import credits_of, deal_detail_of, deal_of, pick_deal, reported_currency, revenue_of
+from services.reports.rows import (
+    credits_of,
+    deal_detail_of,
+    deal_of,
+    kept_apart_of,
+    pick_deal,
+    reported_currency,
+    revenue_of,
+)
 from services.runtime.postgres import Connection, Database, Record, load_queries
 from services.runtime.rules import Rules, stored_rules
 
@@ -116,6 +124,11 @@ class Store:
             notes={row["consumer_group"]: row["notes"] for row in notes},
             dead_letters=dead_letters,
         )
+
+    async def kept_apart(self, question: Question) -> KeptApart:
+        """What was kept apart from people in the period."""
+        counts = await self._database.fetch(queries.kept_apart, *await self._period(question))
+        return kept_apart_of(question, counts)
 
     async def has_seen_anything(self) -> bool:
         """Whether a first event has had effects."""
