@@ -1,49 +1,37 @@
-"""The law: the present state is a function of the set of events, whatever their order, repetition, cuts and crashes."""
+"""The law through Postgres: the present state is a function of the set of events, whatever their order, repetition, cuts and crashes.
 
-from random import Random
+Hundreds of histories, many in one pass. `SEED=123 make test ARGS="tests/integration/test_law.py"` draws the same again;
+the seed, the rows and the smallest history, as code, are printed with a failure. `python -m tests.long_law` runs more.
+"""
+
+import os
+import secrets
 
 import pytest
 
-from services.runtime.delivering import Delivery
-from tests.builders import delivery
-from tests.closing import Loop, differences, play, play_together, present
-from tests.histories import make_history
-from tests.reference import present_state
+from tests.closing import Loop
+from tests.law.passes import Pass, report, run_pass
+
+SEED = os.environ.get("SEED") or str(secrets.randbelow(2**32))
+
+WAYS = [
+    pytest.param(Pass(200, consumers=1, longest=(100, 1000), size=30), id="one consumer, large batches"),
+    pytest.param(Pass(140, consumers=2, partitions=3, longest=(60, 600), size=30), id="two consumers"),
+    pytest.param(Pass(140, consumers=3, partitions=8, longest=(60, 600), size=30), id="three consumers"),
+    pytest.param(Pass(10, consumers=1), id="one consumer, small batches"),
+    pytest.param(Pass(10, consumers=2, partitions=2), id="two consumers, small batches"),
+]
 
 
-def shuffled_log(seed: str) -> list[Delivery]:
-    """The history of a seed in a random order, up to half of it twice."""
-    random = Random(seed)
-    log = [delivery(payload) for payload in make_history(random)]
-    log += random.sample(log, random.randrange(len(log) // 2))
-    random.shuffle(log)
-    return log
+@pytest.mark.parametrize("way", WAYS)
+async def test_histories_end_in_the_state_of_the_reference(loop: Loop, way: Pass) -> None:
+    outcome = await run_pass(loop, way, SEED)
+    assert not outcome.wrong, await report(loop, outcome, way, SEED)
 
 
-async def differs(loop: Loop, log: list[Delivery]) -> list[str]:
-    return differences(await present(loop.database), present_state(each.body for each in log))
-
-
-@pytest.mark.parametrize("seed", range(30))
-async def test_any_order_repetition_and_crash_ends_in_the_same_state(loop: Loop, seed: int) -> None:
-    log = shuffled_log(f"alone {seed}")
-    await play(loop, log, Random(seed))
-    assert await differs(loop, log) == []
-
-
-@pytest.mark.parametrize("seed", range(8))
-async def test_two_consumers_at_once_end_in_the_same_state(loop: Loop, seed: int) -> None:
-    log = shuffled_log(f"together {seed}")
-    await play_together([loop, Loop(loop.database)], log, Random(seed))
-    assert await differs(loop, log) == []
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_a_history_in_one_batch_and_event_by_event_ends_in_the_same_state(loop: Loop, seed: int) -> None:
-    log = shuffled_log(f"whole {seed}")
-    await loop.handle(log)
-    await loop.settle()
-    assert await differs(loop, log) == []
-    await loop.empty()
-    await loop.take(*(each.body for each in log))
-    assert await differs(loop, log) == []
+async def test_event_by_event_or_all_at_once_is_the_same(loop: Loop) -> None:
+    for place, way in enumerate([Pass(8, consumers=1, longest=(1,)), Pass(8, consumers=1, longest=(10_000,))]):
+        outcome = await run_pass(loop, way, f"{SEED} whole")
+        assert not outcome.wrong, await report(loop, outcome, way, SEED)
+        if place == 0:
+            await loop.empty()

@@ -1,0 +1,353 @@
+"""The reference model on cases worked out by hand, for who judges must be judged: one line a case, in the README's words."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.builders import BING, GOOGLE, GOOGLE_AD, INSIDE, NEWSLETTER, SITE, at, contact, deal, form, make_event, page
+from tests.reference import present_state
+from tests.reference.counting import records_of, that_count
+from tests.reference.deals import Journey, Touch
+from tests.reference.models import MODELS, divided
+from tests.reference.offline import offline_touches_of
+from tests.reference.people import people_of
+from tests.reference.visits import DIRECT, visits_of
+
+ANN, BEN = "ann@x.org", "ben@x.org"
+
+Event = dict[str, Any]
+
+
+def leads(*events: Event) -> list[list[str]]:
+    return [row[0] for row in present_state(events)["leads"]]
+
+
+def visits(*events: Event) -> list[tuple[str, str, str | None]]:
+    """Of each visit its first hit, its channel, and the e-mail address of its owner."""
+    counting = that_count(records_of(events))
+    found = visits_of(counting, people_of(records_of(events), counting))
+    return [(visit.hits[0].event_id, str(visit.source[0]), mail_of(visit.owner)) for visit in found]
+
+
+def offline_owner(*events: Event) -> str | None:
+    """Whose the one offline touch among these events is."""
+    counting = that_count(records_of(events))
+    people = people_of(records_of(events), counting)
+    (touch,) = offline_touches_of(counting, people, visits_of(counting, people))
+    return mail_of(touch.owner)
+
+
+def mail_of(lead: frozenset[str] | None) -> str | None:
+    return next((name.removeprefix("email:") for name in sorted(lead or ()) if name.startswith("email:")), None)
+
+
+def named(event_id: str, minute: int = 0, **who: str) -> Event:
+    return make_event("identify", event_id, at() + timedelta(minutes=minute), **who)
+
+
+def unlink(event_id: str, minute: int, a: str, b: str, **fields: Any) -> Event:
+    return make_event("unlink", event_id, at() + timedelta(minutes=minute), a=a, b=b, **fields)
+
+
+def seen_with(count: int, name: str, other: str) -> list[Event]:
+    """One identifier with so many others."""
+    return [named(f"{name}{number}", **{name: f"0{number}@x.org" if name == "email" else f"u{number}"}, **{other: ANN if other == "email" else "office"}) for number in range(count)]  # fmt: skip
+
+
+LINK = named("1", email=ANN, user_id="42")
+CUT = unlink("2", 10, "user: 42", "email:Ann@X.org ")
+
+LEADS = [
+    pytest.param([LINK], [["email:ann@x.org", "user:42"]], id="one event carries both"),
+    pytest.param(
+        [page("v", "1", at(), email=ANN), page("v", "2", at(), email=BEN)],
+        [["email:ann@x.org"], ["email:ben@x.org"]],
+        id="a cookie connects nobody",
+    ),
+    pytest.param(
+        [deal("D", "1", at(), contacts=[{"email": ANN, "contact_id": 7.0}, {"email": BEN}])],
+        [["crm:webhook:7", "email:ann@x.org"], ["email:ben@x.org"]],
+        id="a deal connects only within each contact",
+    ),
+    pytest.param(
+        [contact("1", at(), "7", ANN), contact("1", at("01:00"), "7", BEN)],
+        [["crm:webhook:7", "email:ann@x.org", "email:ben@x.org"]],
+        id="a record whose id is taken still connects",
+    ),
+    pytest.param([LINK, CUT], [["email:ann@x.org"], ["user:42"]], id="an unlink holds against an earlier link"),
+    pytest.param(
+        [unlink("2", -10, "user:42", "email:ann@x.org"), LINK],
+        [["email:ann@x.org"], ["user:42"]],
+        id="an unlink holds against a later link",
+    ),
+    pytest.param(
+        [LINK, CUT, unlink("3", 11, "email:ann@x.org", "user:42", undo=True)],
+        [["email:ann@x.org", "user:42"]],
+        id="the newest unlink of the pair lifts it",
+    ),
+    pytest.param(
+        [LINK, CUT, unlink("3", 9, "email:ann@x.org", "user:42", undo=True)],
+        [["email:ann@x.org"], ["user:42"]],
+        id="an older undo lifts nothing",
+    ),
+    pytest.param(
+        [LINK, unlink("a", 5, "user:42", "email:ann@x.org"), unlink("b", 5, "user:42", "email:ann@x.org", undo=True)],
+        [["email:ann@x.org", "user:42"]],
+        id="of one instant the greater event id is newer",
+    ),
+    pytest.param(
+        [LINK, CUT, unlink("2", 20, "user:42", "email:ann@x.org", undo=True)],
+        [["email:ann@x.org"], ["user:42"]],
+        id="an undo whose event id is taken does not count",
+    ),
+    pytest.param(
+        [LINK, CUT, named("4", email=ANN, previous_id="41"), named("5", user_id="42", previous_id="41")],
+        [["email:ann@x.org", "user:41", "user:42"]],
+        id="an unlink holds against direct links only",
+    ),
+    pytest.param([unlink("2", 0, "user:42", "email:ann@x.org")], [], id="an unlink makes nobody"),
+    pytest.param([named("1", email="null", user_id="0")], [], id="a blocked value is nobody"),
+    pytest.param([page("v", "1", at(), email=ANN, kept_apart="bot")], [], id="what is kept apart names nobody"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "expected"), LEADS)
+def test_who_is_one_person(events: list[Event], expected: list[list[str]]) -> None:
+    assert leads(*events) == expected
+    assert leads(*reversed(events)) == expected
+
+
+@pytest.mark.parametrize(
+    ("events", "count"),
+    [
+        pytest.param(seen_with(5, "email", "user_id"), 1, id="a user with five e-mails is one person"),
+        pytest.param(seen_with(6, "email", "user_id"), 7, id="a user with six connects nobody"),
+        pytest.param(seen_with(5, "user_id", "email"), 1, id="an e-mail with five users is one person"),
+        pytest.param(seen_with(6, "user_id", "email"), 7, id="an e-mail with six connects nobody"),
+        pytest.param(
+            [*seen_with(6, "email", "user_id"), unlink("cut", 0, "user:office", "email:00@x.org")],
+            2,
+            id="an unlink takes the pair out of the count",
+        ),
+        pytest.param(
+            [contact(str(number), at(), f"c{number}", ANN, provider=provider) for number in range(3) for provider in "ab"],
+            1,
+            id="contacts are counted by provider",
+        ),
+        pytest.param(
+            [contact(str(number), at(), f"c{number}", ANN) for number in range(6)],
+            7,
+            id="an e-mail with six contacts of one provider connects nobody",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_shared_by_too_many_connects_nobody(events: list[Event], count: int) -> None:
+    assert len(leads(*events)) == count
+
+
+VISITS = [
+    pytest.param([page("v", "1", at("09:00")), page("v", "2", at("09:30"))], [("1", "Direct", None)], id="30 minutes"),
+    pytest.param(
+        [page("v", "1", at("09:00")), page("v", "2", at("09:30:00.000001"))],
+        [("1", "Direct", None), ("2", "Direct", None)],
+        id="more than 30 minutes",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00")), page("v", "2", at("13:00"), referrer=INSIDE)],
+        [("1", "Direct", None)],
+        id="4 hours with the tab open",
+    ),
+    pytest.param(
+        [page("v", str(hour), at(f"{hour:02}:00"), referrer=INSIDE) for hour in (1, 4, 7, 10, 13, 14)],
+        [("1", "Direct", None), ("14", "Direct", None)],
+        id="never longer than 12 hours",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00")), page("v", "2", at("09:01"), GOOGLE_AD), page("v", "3", at("09:02"))],
+        [("1", "Direct", None), ("2", "Paid Search", None)],
+        id="a source of its own after a direct one; no source goes on",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00"), GOOGLE_AD), page("v", "2", at("09:01"), GOOGLE_AD + "&gclid=x")],
+        [("1", "Paid Search", None)],
+        id="another click id with the same words does not split",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00"), referrer=GOOGLE), page("v", "2", at("09:01"), referrer=GOOGLE)],
+        [("1", "Organic Search", None)],
+        id="one referrer twice is one visit",
+    ),
+    pytest.param(
+        [
+            page("v", "1", at("09:00"), NEWSLETTER, referrer=GOOGLE),
+            page("v", "2", at("09:01"), referrer=GOOGLE),
+            page("v", "3", at("09:02"), referrer=BING),
+        ],
+        [("1", "Email", None), ("3", "Organic Search", None)],
+        id="a repeated referrer brings no source, a new one does",
+    ),
+    pytest.param(
+        [form("v", "1", at("09:00"), ANN), form("v", "2", at("09:01"), BEN), page("v", "3", at("09:02"))],
+        [("1", "Direct", ANN), ("2", "Direct", BEN)],
+        id="a second person starts a visit",
+    ),
+    pytest.param(
+        [
+            page("v", "1", at("09:00"), GOOGLE_AD, email=ANN),
+            page("v", "2", at("09:01"), GOOGLE_AD, email=BEN),
+            page("v", "3", at("09:02"), GOOGLE_AD, email=ANN),
+            page("v", "4", at("09:03"), GOOGLE_AD),
+        ],
+        [("1", "Paid Search", ANN), ("2", "Direct", BEN), ("3", "Direct", ANN)],
+        id="a cut visit is direct, and the running campaign starts no other, however often people change",
+    ),
+    pytest.param(
+        [page("v", "1", at("01:00")), page("v", "2", at("02:00"), email=ANN), page("v", "3", at("03:00")),
+         page("v", "4", at("04:00"), email=BEN), page("v", "5", at("05:00"))],
+        [("1", "Direct", ANN), ("2", "Direct", ANN), ("3", "Direct", ANN), ("4", "Direct", BEN), ("5", "Direct", BEN)],
+        id="the anonymous past is the first one's, each later visit the last one's",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00"), kept_apart="bot"), page("v", "1", at("09:01")), page("v", "2", at("09:02"))],
+        [("2", "Direct", None)],
+        id="what is kept apart is no hit, and its event id is taken",
+    ),
+    pytest.param(
+        [page("v", "1", at("09:00")), make_event("touch", "2", at("09:01"), visitor_id="v", source="fair")],
+        [("1", "Direct", None)],
+        id="an offline touch is no hit",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "expected"), VISITS)
+def test_which_hits_are_one_visit_and_whose(events: list[Event], expected: list[tuple[str, str, str | None]]) -> None:
+    assert visits(*events) == expected
+    assert visits(*reversed(events)) == expected
+
+
+def call(when: datetime, **fields: Any) -> Event:
+    return make_event("touch", "call", when, name="call", **fields)
+
+
+WALK = [form("v", "1", at("01:00"), ANN), form("v", "2", at("09:00"), BEN)]
+
+
+@pytest.mark.parametrize(
+    ("events", "owner"),
+    [
+        pytest.param([call(at("10:00"), email=ANN)], ANN, id="its e-mail's lead"),
+        pytest.param([call(at("10:00"), user_id="42"), LINK], ANN, id="its user's lead"),
+        pytest.param([call(at("10:00"), visitor_id="v", email=ANN), *WALK], ANN, id="named before visited"),
+        pytest.param([call(at("10:00"), visitor_id="v"), *WALK], BEN, id="the last visit before it"),
+        pytest.param([call(at("09:00"), visitor_id="v"), *WALK], BEN, id="a visit at its instant"),
+        pytest.param([call(at("08:00"), visitor_id="v"), *WALK], ANN, id="the visit before"),
+        pytest.param([call(at("00:30"), visitor_id="v"), *WALK], ANN, id="the first visit when there is none before"),
+        pytest.param([call(at("10:00"), visitor_id="w"), *WALK], None, id="nobody's"),
+        pytest.param(
+            [call(at("10:00"), visitor_id="v", user_id="office"), *WALK, *seen_with(6, "email", "user_id")],
+            BEN,
+            id="a shared login names nobody",
+        ),
+    ],
+)
+def test_whose_an_offline_touch_is(events: list[Event], owner: str | None) -> None:
+    assert offline_owner(*events) == owner
+
+
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [
+        pytest.param(
+            {"channel": "Fairs", "source": "expo"}, ("Fairs", "expo", "(not set)", None), id="its own channel"
+        ),
+        pytest.param(
+            {"source": "Google", "medium": "CPC", "campaign": "spring"},
+            ("Paid Search", "google", "cpc", "spring"),
+            id="the channel that its words mean",
+        ),
+        pytest.param({}, ("Unassigned", "(not set)", "(not set)", None), id="no word at all"),
+    ],
+)
+def test_where_an_offline_touch_came_from(words: dict[str, str], source: tuple[str | None, ...]) -> None:
+    counting = that_count(records_of([call(at(), email=ANN, **words)]))
+    (touch,) = offline_touches_of(counting, people_of(counting, counting), [])
+    assert touch.source[:4] == source
+
+
+def journey(count: int, lead: int = 0, deal_creation: int = 0) -> Journey:
+    """Touches a week apart, all but the first direct."""
+    search = ("Organic Search", "google", "organic", None, None, None)
+    touches = [
+        Touch(at() + timedelta(weeks=week), str(week), "v", DIRECT if week else search, SITE, None, None)
+        for week in range(count)
+    ]
+    return Journey(None, touches, lead, deal_creation)
+
+
+SHARES = [
+    ("first_touch", journey(3), [1, 0, 0]),
+    ("last_touch", journey(3), [0, 0, 1]),
+    ("last_non_direct", journey(3), [1, 0, 0]),
+    ("linear", journey(4), [Fraction(1, 4)] * 4),
+    ("position_based", journey(2), [Fraction(1, 2)] * 2),
+    ("position_based", journey(4), [Fraction(2, 5), Fraction(1, 10), Fraction(1, 10), Fraction(2, 5)]),
+    ("j_shaped", journey(2), [Fraction(1, 4), Fraction(3, 4)]),
+    ("j_shaped", journey(3), [Fraction(1, 5), Fraction(1, 5), Fraction(3, 5)]),
+    ("inverse_j", journey(2), [Fraction(3, 4), Fraction(1, 4)]),
+    ("inverse_j", journey(3), [Fraction(3, 5), Fraction(1, 5), Fraction(1, 5)]),
+    ("time_decay", journey(3), [Fraction(1, 7), Fraction(2, 7), Fraction(4, 7)]),
+    (
+        "w_shaped",
+        journey(5, 1, 3),
+        [Fraction(3, 10), Fraction(3, 10), Fraction(1, 20), Fraction(3, 10), Fraction(1, 20)],
+    ),
+    ("w_shaped", journey(3, 0, 2), [Fraction(3, 5), Fraction(1, 10), Fraction(3, 10)]),
+    ("w_shaped", journey(2, 0, 1), [Fraction(2, 3), Fraction(1, 3)]),
+    ("full_path", journey(4, 1, 2), [Fraction(1, 4)] * 4),
+    ("full_path", journey(5, 1, 2), [Fraction(9, 40)] * 3 + [Fraction(1, 10), Fraction(9, 40)]),
+    *[(name, journey(1), [1]) for name in MODELS],
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "of", "shares"),
+    SHARES,
+    ids=[f"{name} of {len(of.touches)} to {place}" for place, (name, of, _) in enumerate(SHARES)],
+)
+def test_what_each_model_gives(model: str, of: Journey, shares: list[Fraction]) -> None:
+    assert MODELS[model](of) == shares
+
+
+@pytest.mark.parametrize(
+    ("amount", "shares", "parts"),
+    [
+        (100, [Fraction(1, 3)] * 3, [34, 33, 33]),
+        (1, [Fraction(1, 2)] * 2, [1, 0]),
+        (10, [Fraction(1, 6), Fraction(1, 3), Fraction(1, 2)], [2, 3, 5]),
+        (0, [Fraction(1, 2)] * 2, [0, 0]),
+    ],
+)
+def test_every_cent_is_given_once(amount: int, shares: list[Fraction], parts: list[int]) -> None:
+    assert divided(amount, shares) == parts
+
+
+WON = deal("D", "won", at("12:00", day=100), contacts=[{"email": ANN}], created_at="2026-04-01", closed_at="2026-04-09")
+
+
+@pytest.mark.parametrize(
+    ("event", "touches"),
+    [
+        pytest.param(form("v", "1", at("23:59:59.999999", day=1), ANN), ["1"], id="90 days before it was created"),
+        pytest.param(form("v", "1", at("23:59:59.999998", day=1), ANN), [None], id="a microsecond earlier"),
+        pytest.param(form("v", "1", at("23:59:59.999999", day=99), ANN), ["1"], id="at its close"),
+        pytest.param(form("v", "1", at("00:00", day=100), ANN), [None], id="after its close"),
+        pytest.param(form("v", "1", at("12:00", day=90), BEN), [None], id="another's"),
+        pytest.param(call(at("12:00", day=90), email=ANN), ["call"], id="a call"),
+        pytest.param(make_event("form", "1", at(day=90), visitor_id="v", email=ANN), [None], id="a visit without a page"),
+    ],
+)  # fmt: skip
+def test_which_touches_a_deal_is_credited_to(event: Event, touches: list[str | None]) -> None:
+    assert {tuple(row[9]) for row in present_state([WON, event])["credits"]} == {tuple(touches)}
