@@ -28,6 +28,9 @@ app = typer.Typer(
 )
 app.add_typer(dead_letters, name="deadletters")
 
+LeadAddress = Annotated[
+    str, typer.Argument(metavar="LEAD", help="a lead's id, or an identifier such as email:ann@example.org")
+]
 DealAddress = Annotated[str, typer.Argument(metavar="DEAL", help="provider:deal_id, or the deal id alone")]
 
 
@@ -168,6 +171,19 @@ def explain(deal: DealAddress) -> None:
 
     try:
         typer.echo(ask(lambda database, settings: run(database, settings, deal)))
+    except Refusal as refusal:
+        fail(str(refusal), 1)
+
+
+@app.command()
+def explain_lead(lead: LeadAddress) -> None:
+    """Say what makes a lead one person, what was refused, and why its visits are its own."""
+    from services.reports.explain_lead import explain_lead as run
+    from services.reports.questions import Refusal
+    from services.runtime.clock import utc_now
+
+    try:
+        typer.echo(ask(lambda database, settings: run(database, settings, lead, utc_now())))
     except Refusal as refusal:
         fail(str(refusal), 1)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from services.local.child import Child, Service, next_delay
 from services.local.console import Console, welcome
@@ -210,6 +210,8 @@ def _text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, tuple):
         return " ".join(map(str, value))
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
     return str(value)
 
 

@@ -150,37 +150,6 @@ class DealCredits(Answer):
     credits: list[Credit]
 
 
-class Lead(Answer):
-    """A person: the identifiers that events connected."""
-
-    lead_id: UUID
-    identifiers: list[str]
-    first_seen: Instant
-
-
-class Leads(Answer):
-    """The lead of an e-mail address, or none."""
-
-    leads: list[Lead]
-
-
-class JourneyTouch(TouchSource):
-    """A visit with a page."""
-
-    touch_id: str
-    visitor_id: str
-    occurred_at: Instant
-    last_at: Instant
-    hits: int
-
-
-class Journey(Lead):
-    """A lead's touches and deals, each in the order of time."""
-
-    touches: list[JourneyTouch]
-    deals: list[Deal]
-
-
 class KeptApartRow(Answer):
     """What was kept apart from people for one reason."""
 

@@ -1,44 +1,42 @@
 """The reports API: reads the words of an address, asks the store, answers JSON."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
 from schemas.identifier import identifier_id
+from schemas.score import ScoreRules
 from services.reports.access import Access
-from services.reports.answers import (
-    DealCredits,
-    DealDetail,
-    Deals,
-    Journey,
-    KeptApart,
-    Lead,
-    Leads,
-    Problem,
-    Revenue,
-    Status,
-)
+from services.reports.answers import DealCredits, DealDetail, Deals, KeptApart, Problem, Revenue, Status
+from services.reports.lead_answers import Journey, Lead, Leads
+from services.reports.leads import journey_of, lead_of
 from services.reports.questions import DEFAULT_MODEL, LARGEST_LIST, STAGES, Refusal, email_of, one_of, question_of
 from services.reports.standing import status_of
 from services.reports.store import Store
+from services.reports.timeline import PAGE, place_of
 from services.runtime.log import Log
+from services.runtime.settings import Settings
 
 From = Annotated[str | None, Query(alias="from", description="first day, as 2026-03-01, in the rules' time zone")]
 To = Annotated[str | None, Query(alias="to", description="the day after the last one")]
-L = TypeVar("L", bound=Lead)
 AsOf = Annotated[str | None, Query(description="RFC 3339: money as it stood then")]
 
 
 class Api:
-    """The addresses under /api/v1, all behind `access`."""
+    """The addresses under /api/v1, all behind `access`. `now` is when a score is read."""
 
-    def __init__(self, store: Store, logs: Sequence[Log], access: Access, id_key: str) -> None:
+    def __init__(
+        self, store: Store, logs: Sequence[Log], access: Access, settings: Settings, now: Callable[[], datetime]
+    ) -> None:
         self._store = store
         self._logs = logs
         self._access = access
-        self._id_key = id_key
+        self._id_key = settings.id_key.get_secret_value()
+        self._score: ScoreRules = settings.score
+        self._now = now
 
     def router(self) -> APIRouter:
         problems: dict[int | str, dict[str, Any]] = {
@@ -95,16 +93,27 @@ class Api:
 
     async def leads(self, email: str | None = None) -> Leads:
         """The lead of an e-mail address."""
-        lead = await self._store.lead(identifier_id(email_of(email), self._id_key))
-        return Leads(leads=[] if lead is None else [lead])
+        facts = await self._store.leads.facts(identifier_id(email_of(email), self._id_key))
+        return Leads(leads=[] if facts is None else [lead_of(facts, self._score, self._now())])
 
     async def lead(self, identifier: str) -> Lead:
         """The lead that holds this id now: any id that it, or a lead merged into it, ever had."""
-        return _known(await self._store.lead(_uuid(identifier)), identifier)
+        facts = await self._store.leads.facts(_uuid(identifier))
+        if facts is None:
+            raise _no_lead(identifier)
+        return lead_of(facts, self._score, self._now())
 
-    async def journey(self, identifier: str) -> Journey:
-        """A lead's touches and deals, in the order of time."""
-        return _known(await self._store.journey(_uuid(identifier)), identifier)
+    async def journey(
+        self,
+        identifier: str,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_LIST, description="entries of the timeline")] = PAGE,
+        before: Annotated[str | None, Query(description="the answer's `before`, for the page before it")] = None,
+    ) -> Journey:
+        """A lead's touches and deals, and its whole history in pages, the last page first; all in the order of time."""
+        found = await self._store.leads.history(_uuid(identifier), place_of(before), limit)
+        if found is None:
+            raise _no_lead(identifier)
+        return journey_of(*found, limit, lead_of(found[0], self._score, self._now()))
 
     async def kept_apart(self, since: From = None, until: To = None) -> KeptApart:
         """Events of bots, mail scanners, prefetches and own visits: by reason, in no other answer."""
@@ -113,12 +122,6 @@ class Api:
     async def status(self) -> Status:
         """Whether everything that was in the log when the call came has had all its effects."""
         return await status_of(self._store, self._logs)
-
-
-def _known(lead: L | None, identifier: str) -> L:
-    if lead is None:
-        raise _no_lead(identifier)
-    return lead
 
 
 def _uuid(identifier: str) -> UUID:

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(store: Store, logs: Sequence[Log], settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The application. `now` decides when sessions expire and which day is today, and nothing else."""
+    """The application. `now` decides when sessions expire, which day is today and how far scores have faded."""
     access = Access(settings.admin_token.get_secret_value(), now)
     app = FastAPI(
         title="Closed Loop reports",
@@ -47,7 +47,7 @@ def create_app(store: Store, logs: Sequence[Log], settings: Settings, now: Calla
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.include_router(Api(store, logs, access, settings.id_key.get_secret_value()).router())
+    app.include_router(Api(store, logs, access, settings, now).router())
     app.include_router(ApartPage(store, access, settings, now).router())
     app.include_router(Dashboard(store, logs, access, settings, now).router())
     app.add_exception_handler(Refusal, _refused)

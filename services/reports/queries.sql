@@ -89,17 +89,6 @@ WHERE deals.stage <> 'deleted'
 ORDER BY deals.stage = 'open', deals.closed_at DESC NULLS LAST, deals.provider, deals.deal_id
 LIMIT $4;
 
--- name: deals_of_lead
--- The deals that name any identifier of the lead, in the order of time.
-SELECT deals.provider, deals.deal_id, deals.stage, deals.amount, deals.currency, deals.created_at, deals.closed_at,
-       deals.owner, entries.channel[1] AS first_channel, entries.channel[entries.touches] AS last_channel,
-       cardinality(array_remove(entries.touch_id, NULL)) AS touches
-FROM deals
-LEFT JOIN entries ON entries.provider = deals.provider AND entries.deal_id = deals.deal_id AND superseded_at IS NULL
-WHERE deals.stage <> 'deleted'
-  AND deals.contacts && ARRAY(SELECT identifier FROM lead_of WHERE lead = $1)
-ORDER BY coalesce(deals.created_at, deals.closed_at, deals.updated_at), deals.provider, deals.deal_id;
-
 -- name: newest_won
 -- The deals won last in the period, with their journeys and what one model gives to each touch.
 SELECT provider, deal_id, entries.amount, currency, closed_at, owner, touch_id, occurred_at, channel, source, medium,
@@ -144,24 +133,6 @@ JOIN credits USING (provider, deal_id, version)
 WHERE provider = $1 AND deal_id = $2 AND credits.model = $3
   AND CASE WHEN $4::timestamptz IS NULL THEN superseded_at IS NULL
            ELSE recorded_at <= $4 AND coalesce(superseded_at, 'infinity') > $4 END;
-
--- name: lead_with
--- The lead that holds an identifier now, whole.
-SELECT member.lead AS lead_id, array_agg(member.value ORDER BY member.value) AS identifiers,
-       min(member.first_at) AS first_seen
-FROM lead_of AS asked
-JOIN lead_of AS member ON member.lead = asked.lead
-WHERE asked.identifier = $1
-GROUP BY member.lead;
-
--- name: touches_of_lead
--- Every touch that a lead owns, in the order of its journey.
-SELECT touch_id, visitor_id, occurred_at, last_at, hits, channel, source, medium, campaign, content, term, landing_page,
-       referrer
-FROM touch
-JOIN lead_of ON lead_of.identifier = touch.owner
-WHERE lead_of.lead = $1
-ORDER BY occurred_at, touch_id, visitor_id;
 
 -- name: positions
 -- How far each group has read these logs; a partition that nobody has begun has no row.

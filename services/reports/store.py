@@ -1,13 +1,13 @@
 """What reports reads from Postgres. Every method answers from one snapshot of the state."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.credit import MODELS
-from services.reports.answers import Deal, DealCredits, DealDetail, Journey, JourneyTouch, KeptApart, Lead, Revenue
+from services.reports.answers import Deal, DealCredits, DealDetail, KeptApart, Revenue
+from services.reports.lead_store import LeadStore
 from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
 from services.reports.rows import (
     credits_of,
@@ -18,6 +18,7 @@ from services.reports.rows import (
     reported_currency,
     revenue_of,
 )
+from services.reports.snapshot import snapshot
 from services.runtime.postgres import Connection, Database, Record, load_queries
 from services.runtime.rules import Rules, stored_rules
 
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, database: Database, rules: Rules) -> None:
         self._database = database
         self._first_rules = rules
+        self.leads = LeadStore(database)
 
     async def rules(self) -> Rules:
         """The rules that the state was derived under. Asked anew each time: a replay changes them."""
@@ -48,7 +50,7 @@ class Store:
     async def revenue(self, question: Question) -> Revenue:
         """Who earned what in the period."""
         period = await self._period(question)
-        async with self._snapshot() as connection:
+        async with snapshot(self._database) as connection:
             won = await connection.fetch(queries.won_by_currency, *period, question.as_of)
             currency = reported_currency(question, won)
             if question.by == "owner":
@@ -71,12 +73,12 @@ class Store:
 
     async def deal(self, address: str) -> DealDetail:
         """The deal at `provider:deal_id`, or at its bare id. Raises Refusal."""
-        async with self._snapshot() as connection:
+        async with snapshot(self._database) as connection:
             return deal_detail_of(await _deal_at(connection, address))
 
     async def credits(self, address: str, question: Question) -> DealCredits:
         """Who earned the deal under the question's model, as it stood at its `as_of`. Raises Refusal."""
-        async with self._snapshot() as connection:
+        async with snapshot(self._database) as connection:
             deal = await _deal_at(connection, address)
             entry = await connection.fetchrow(
                 queries.credits_of_deal, deal["provider"], deal["deal_id"], question.model, question.as_of
@@ -85,7 +87,7 @@ class Store:
 
     async def credits_by_model(self, address: str) -> tuple[DealDetail, list[DealCredits]]:
         """The deal as it is now, and who earned it under each model. Raises Refusal."""
-        async with self._snapshot() as connection:
+        async with snapshot(self._database) as connection:
             deal = await _deal_at(connection, address)
             entries = [
                 await connection.fetchrow(queries.credits_of_deal, deal["provider"], deal["deal_id"], model, None)
@@ -93,26 +95,9 @@ class Store:
             ]
         return deal_detail_of(deal), [credits_of(deal, *each) for each in zip(MODELS, entries, strict=True)]
 
-    async def lead(self, identifier: UUID) -> Lead | None:
-        """The lead that holds the identifier with this id now."""
-        row = await self._database.fetchrow(queries.lead_with, identifier)
-        return None if row is None else Lead(**row)
-
-    async def journey(self, identifier: UUID) -> Journey | None:
-        """That lead's touches and deals."""
-        async with self._snapshot() as connection:
-            lead = await connection.fetchrow(queries.lead_with, identifier)
-            if lead is None:
-                return None
-            touches = await connection.fetch(queries.touches_of_lead, lead["lead_id"])
-            deals = await connection.fetch(queries.deals_of_lead, lead["lead_id"])
-        return Journey(
-            **lead, touches=[JourneyTouch(**touch) for touch in touches], deals=[deal_of(row) for row in deals]
-        )
-
     async def backlog(self, log_ids: Sequence[UUID]) -> Backlog:
         """Positions and notes of one instant: a record counts as read only together with the notes that it left."""
-        async with self._snapshot() as connection:
+        async with snapshot(self._database) as connection:
             positions = await connection.fetch(queries.positions, log_ids)
             notes = await connection.fetch(queries.notes_left)
             dead_letters = await connection.fetchval(queries.dead_letters_kept)
@@ -136,12 +121,6 @@ class Store:
 
     async def _period(self, question: Question) -> Period:
         return period_of(question.since, question.until, (await self.rules()).zone)
-
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[Connection]:
-        async with self._database.transaction() as connection:
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield connection
 
 
 async def _deal_at(connection: Connection, address: str) -> Record:

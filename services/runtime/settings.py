@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from schemas.score import DEFAULT_SCORE, ScoreRules, parse_score
+
 KEYS_FILE = "keys.json"
 """Name of the file in the data folder that keeps the keys which `up` made; readable by its owner alone."""
 
@@ -79,6 +81,7 @@ class Settings(BaseSettings):
     own_domains: Annotated[tuple[str, ...], NoDecode] = ()
     timezone: str = "UTC"
     honour_dnt: bool = False
+    score: Annotated[ScoreRules, NoDecode] = DEFAULT_SCORE
 
     @field_validator("own_domains", "trusted_proxies", mode="before")
     @classmethod
@@ -115,6 +118,11 @@ class Settings(BaseSettings):
             message = f"{value!r} is no IANA time zone such as Europe/Berlin"
             raise ValueError(message) from error
         return value
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _json_rules(cls, value: object) -> object:
+        return parse_score(value) if isinstance(value, str) else value
 
     @field_validator("broker")
     @classmethod

@@ -46,6 +46,19 @@ def test_a_deal_that_nobody_knows_is_one_line(installation: Installation) -> Non
     assert "there is no deal 'D-2'" in result.stderr
 
 
+def test_explain_lead_shows_why_a_visit_is_the_leads(installation: Installation) -> None:
+    page = installation.command("explain-lead", "ann@customer.example")
+    assert "is customer" in page
+    assert "[red]news / email" in page, "a source is text, not markup"
+    assert page == installation.command("explain-lead", page.split()[1]), "its id finds it as well"
+
+
+def test_a_lead_that_nobody_knows_is_one_line(installation: Installation) -> None:
+    result = run(installation.environment, "explain-lead", "user:7")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "there is no lead 'user:7'" in result.stderr
+
+
 def test_status_says_that_everything_has_had_its_effects(installation: Installation) -> None:
     assert installation.command("status").startswith("settled")
     status = json.loads(installation.command("status", "--json"))
@@ -64,7 +77,7 @@ def test_dead_letters_are_none_and_a_wrong_number_is_one_line(installation: Inst
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
 
 
-@pytest.mark.parametrize("command", [["status"], ["digest"], ["explain", "D-1"], ["deadletters", "list"]])
+@pytest.mark.parametrize("command", [["status"], ["digest"], ["explain", "D-1"], ["explain-lead", "user:1"], ["deadletters", "list"]])
 def test_a_question_where_there_is_no_data_is_one_line_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
     result = run({"CLOSEDLOOP_DATA_DIR": str(tmp_path / "data")}, *command)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
