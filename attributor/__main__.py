@@ -10,13 +10,16 @@ from services.runtime.rules import adopt_rules
 
 
 async def serve(service: Service) -> None:
-    """Consume until the service is asked to stop."""
+    """Consume until the service is asked to stop; when a replay has put another state in force, under its rules."""
     settings = service.settings
     dsn = settings.database_url.get_secret_value()
     async with connect(dsn, application=ATTRIBUTOR, size=2) as database, open_history(settings) as logs:
-        rules = await adopt_rules(database, settings)
-        crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
-        await consume(logs, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service)
+        while not service.stopping.is_set():
+            rules = await adopt_rules(database, settings)
+            crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
+            await consume(
+                logs, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service
+            )
 
 
 if __name__ == "__main__":

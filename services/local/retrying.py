@@ -1,7 +1,7 @@
 """`closedloop deadletters retry`: which letters, with which handlers, and what the user sees of it."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -41,7 +41,7 @@ async def retry(database: Database, settings: Settings, choice: Choice, dry_run:
     if missing:
         named = ", ".join(map(str, sorted(missing)))
         raise StartError(f"no such dead letter: {named}; `closedloop deadletters list` names those that are left")
-    handlers = dict.fromkeys(GROUPS) if dry_run else await handlers_of(database, settings)
+    handlers: Mapping[str, Handler | None] = dict.fromkeys(GROUPS) if dry_run else await handlers_of(database, settings)
     outcome = await _with_progress(database, handlers, chosen)
     failed = outcome.failed.total()
     done, again = ("can be read", "cannot") if dry_run else ("done", "failed again")
@@ -50,7 +50,7 @@ async def retry(database: Database, settings: Settings, choice: Choice, dry_run:
     return 1 if failed else 0
 
 
-async def handlers_of(database: Database, settings: Settings) -> dict[str, Handler | None]:
+async def handlers_of(database: Database, settings: Settings) -> dict[str, Handler]:
     """What each service does with its records, under the rules in force."""
     settings.require("id_key")
     id_key = settings.id_key.get_secret_value()
@@ -62,7 +62,7 @@ async def handlers_of(database: Database, settings: Settings) -> dict[str, Handl
 
 
 async def _with_progress(
-    database: Database, handlers: dict[str, Handler | None], chosen: dict[str, list[int]]
+    database: Database, handlers: Mapping[str, Handler | None], chosen: dict[str, list[int]]
 ) -> retrying.Outcome:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)

@@ -30,7 +30,7 @@ WITH page AS (
         coalesce((entries.amount, entries.currency) = (page.amount, page.currency), false) AND (
             SELECT count(*) FROM credits
             WHERE (credits.provider, credits.deal_id, credits.version) = (page.provider, page.deal_id, entries.version)
-              AND model = ANY ($4::text[]) AND state.total(amounts) = page.amount
+              AND model = ANY ($4::text[]) AND total(amounts) = page.amount
         ) = cardinality($4)
         ELSE entries.version IS NULL END AS balances
     FROM page

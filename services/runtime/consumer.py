@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from services.runtime.backoff import backoff
 from services.runtime.clock import utc_now
 from services.runtime.continuity import check_continuity
-from services.runtime.delivering import Courier, Fenced, Handler
+from services.runtime.delivering import FUSE, Courier, Fenced, Handler
 from services.runtime.leases import Lease, Place
 from services.runtime.lifecycle import Service
 from services.runtime.log import Log
@@ -21,6 +21,8 @@ from services.runtime.metrics import LAG_RECORDS, LAG_SECONDS, PARTITIONS_HELD, 
 from services.runtime.notes import failing_notes, hasten_failing_notes
 from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
 from services.runtime.reading import Reader, received_at
+from services.runtime.rules import Replaced
+from services.runtime.settings import StartError
 
 BATCH_RECORDS = 1_000
 IDLE_SECONDS = 0.1
@@ -43,14 +45,22 @@ logger = logging.getLogger(__name__)
 
 
 async def consume(  # noqa: PLR0913 - all but two by name
-    logs: Sequence[Log], database: Database, *, group: str, topics: Sequence[Topic], handler: Handler, service: Service
+    logs: Sequence[Log],
+    database: Database,
+    *,
+    group: str,
+    topics: Sequence[Topic],
+    handler: Handler,
+    service: Service,
+    fuse: float = FUSE,
 ) -> None:
     """Consume `topics` for `group` beside any number of others, until the service is asked to stop.
 
     Of several logs those before the last are former ones: they are read to their ends first, and looked at now and then
     for what a collector that was left on them may still append. `database` must not be shared with another consumer:
-    its sessions are the sign of life. Returns after the batch under way. Raises StartError when too many records in a
-    row have to be put aside: then this program is at fault.
+    its sessions are the sign of life. Returns after the batch under way; also when a replay has put another state in
+    force, whose rules may be others. Raises StartError when more than `fuse` records in a row have to be put aside:
+    then this program is at fault.
     """
     *former, current = logs
     service.health.set("consumer", False, "has not read yet")
@@ -59,7 +69,7 @@ async def consume(  # noqa: PLR0913 - all but two by name
         places = [Place(topic.name, number) for topic in topics for number in range(topic.partitions)]
         lease = Lease(database, log.log_id, group, places)
         reader = Reader(log)
-        courier = Courier(database, log.log_id, group, handler, reader)
+        courier = Courier(database, log.log_id, group, handler, reader, fuse)
         consumer = _Consumer(log, database, group, lease, reader, courier, handler, service, until, every)
         try:
             await consumer.run()
@@ -77,10 +87,13 @@ async def consume(  # noqa: PLR0913 - all but two by name
     async def none_unread() -> bool:
         return not await any_unread()
 
-    while not service.stopping.is_set():
-        for log in former:
-            await read(log, none_unread, FORMER_SECONDS)
-        await read(current, any_unread, LOOK_SECONDS)
+    try:
+        while not service.stopping.is_set():
+            for log in former:
+                await read(log, none_unread, FORMER_SECONDS)
+            await read(current, any_unread, LOOK_SECONDS)
+    except Replaced:
+        logger.info("a replay has put another state in force", extra={"group": group})
 
 
 @dataclass
@@ -192,6 +205,8 @@ class _Consumer:
                 left = await self.handler.work_notes()
                 if not left:
                     break
+        except StartError:
+            raise
         except Exception as error:
             if cause_of(error) is not None:
                 raise

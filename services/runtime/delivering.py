@@ -75,19 +75,28 @@ class Handler(Protocol):
 class Courier:
     """Brings the batches of one consumer to its handler, and moves the reader past what is committed."""
 
-    def __init__(self, database: Database, log_id: UUID, group: str, handler: Handler, reader: Reader) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a consumer consists of
+        self,
+        database: Database,
+        log_id: UUID,
+        group: str,
+        handler: Handler,
+        reader: Reader,
+        fuse: float = FUSE,
+    ) -> None:
         self._database = database
         self._log_id = log_id
         self._group = group
         self._handler = handler
         self._reader = reader
+        self._fuse = fuse
         self._aside_in_a_row: int | None = None
         """None until it matters: then the letters of the processes before this one count too."""
 
     async def deliver(self, batch: Sequence[Taken]) -> None:
         """The batch; where that fails its halves, each by itself, until what fails alone is found and put aside.
 
-        Raises Fenced, outages, conflicts, and StartError when FUSE is exceeded.
+        Raises Fenced, outages, conflicts, and StartError when the fuse is exceeded.
         """
         good, bad = decode_batch(batch)
         try:
@@ -144,13 +153,13 @@ class Courier:
         if self._aside_in_a_row is None:
             self._aside_in_a_row = await letters_at_the_end(self._database, self._log_id, self._group, FUSE)
         longest, at_the_end = aside_in_a_row(self._aside_in_a_row, batch, bad)
-        if longest > FUSE and len(batch) > 1:
+        if longest > self._fuse and len(batch) > 1:
             raise TooMany
-        if longest > FUSE:
+        if longest > self._fuse:
             raise StartError(
-                f"more than {FUSE} records in a row cannot be read or handled, the last because of {bad[-1].reason} "
-                f"({bad[-1].detail}). See `closedloop deadletters list`, run a program that can handle them, then "
-                f"`closedloop deadletters retry --all`; what fails again is let pass from then on"
+                f"more than {self._fuse} records in a row cannot be read or handled, the last because of "
+                f"{bad[-1].reason} ({bad[-1].detail}). See `closedloop deadletters list`, run a program that can "
+                f"handle them, then `closedloop deadletters retry --all`; what fails again is let pass from then on"
             )
         return at_the_end
 

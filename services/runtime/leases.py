@@ -11,11 +11,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.runtime.logs import describe
-from services.runtime.postgres import Database, columns, is_conflict, is_outage, load_queries
+from services.runtime.postgres import Database, columns, is_application, is_conflict, is_outage, load_queries
 
 LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 2.0
 LEAVE_SECONDS = 3.0
+
+ALONE = "replay"
+"""The application of members that want all partitions to stand still: while one is there, the others hold none."""
 
 queries = load_queries(__package__)
 logger = logging.getLogger(__name__)
@@ -32,11 +35,12 @@ def share_of(places: Sequence[Place], members: Sequence[str], member: str) -> li
     """What `member` is to hold: every n-th place, so that each topic, and all of them, are shared fairly.
 
     All members compute it from the same sorted lists, so that the shares do not overlap. A member that is not listed
-    gets none.
+    gets none; nor does anyone beside a member that wants to be alone.
     """
-    if member not in members:
+    sharing = sorted(each for each in members if is_application(each, ALONE)) or sorted(members)
+    if member not in sharing:
         return []
-    return sorted(places)[sorted(members).index(member) :: len(members)]
+    return sorted(places)[sharing.index(member) :: len(sharing)]
 
 
 class Lease:

@@ -61,6 +61,24 @@ async def migrate(dsn: str, progress: Callable[[str], None]) -> list[str]:
     return [migration.name for migration in pending]
 
 
+async def make_beside(connection: Connection, schema: str) -> None:
+    """Make an empty state of this program's version in a new schema, beside the one in force.
+
+    By the same files, which name the schema `state`: in one transaction, so that nobody sees it, the real ones stand
+    aside while the files run. Raises StartError when the state in force is not of this version.
+    """
+    journal = {row["number"]: (row["name"], row["checksum"]) for row in await connection.fetch(queries.journal)}
+    migrations = read_migrations()
+    if pending_of(migrations, journal):
+        raise StartError("the database has not the tables of this version; run `closedloop migrate`")
+    async with connection.transaction():
+        await connection.execute(queries.stand_aside)
+        for migration in migrations:
+            await connection.execute(migration.sql)
+        await connection.execute(f"DROP SCHEMA log CASCADE; ALTER SCHEMA state RENAME TO {schema}")
+        await connection.execute(queries.come_back)
+
+
 def read_migrations() -> list[Migration]:
     """The files of this program. Raises ValueError when their numbers are not 1, 2, 3, ..."""
     files = [file for file in resources.files("services.runtime.migrations").iterdir() if file.name.endswith(".sql")]

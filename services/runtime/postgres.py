@@ -6,7 +6,7 @@ This is the only module that names asyncpg; what others need of it they import f
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from secrets import token_hex
@@ -30,6 +30,8 @@ else:
 
 ACQUIRE_SECONDS = 10
 LOCK_SECONDS = 20
+STATE = "state"
+"""The schema of the state in force; a replay makes another beside it, and then gives it this name."""
 IDLE_SECONDS = 30
 """A burst's connections are given back after this: each costs the server some megabytes."""
 FIRST_WAIT_SECONDS = 0.1
@@ -45,6 +47,11 @@ class Database:
         self._pool = pool
         self.application = application
         """What Postgres calls the sessions of this pool (application_name); no other pool has the same."""
+        self._first: Callable[[Connection], Awaitable[None]] | None = None
+
+    def begin_with(self, first: Callable[[Connection], Awaitable[None]]) -> None:
+        """From now on each transaction of this pool begins with `first`; what that raises ends it."""
+        self._first = first
 
     @asynccontextmanager
     async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
@@ -56,6 +63,8 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             if not durable:
                 await connection.execute("SET LOCAL synchronous_commit = off")
+            if self._first is not None:
+                await self._first(connection)
             yield connection
 
     async def fetch(self, query: str, *args: object) -> list[Record]:
@@ -91,16 +100,24 @@ class Database:
 
 
 @asynccontextmanager
-async def connect(
-    dsn: str, *, application: str, size: int = 4, read_only: bool = False, statement_seconds: float = 60
+async def connect(  # noqa: PLR0913 - all but one by name
+    dsn: str,
+    *,
+    application: str,
+    size: int = 4,
+    read_only: bool = False,
+    statement_seconds: float = 60,
+    schema: str = STATE,
 ) -> AsyncIterator[Database]:
     """A pool of at most `size` connections to `dsn`. While Postgres is away it waits, and says so in the log.
 
-    A statement longer than `statement_seconds` is ended by the server. Raises SettingsError when waiting would not
-    help: for a wrong password, a database that does not exist, an address that is none.
+    A statement longer than `statement_seconds` is ended by the server. `schema` is that of the state that is meant.
+    Raises SettingsError when waiting would not help: for a wrong password, a database that does not exist, an address
+    that is none.
     """
     name = f"closedloop {application} {token_hex(6)}"
-    pool = await _wait_for_pool(dsn, _session(name, read_only, statement_seconds), size, statement_seconds)
+    session = _session(name, read_only, statement_seconds, schema)
+    pool = await _wait_for_pool(dsn, session, size, statement_seconds)
     POOLS.add(application, pool)
     try:
         yield Database(pool, name)
@@ -112,10 +129,15 @@ async def connect(
             pool.terminate()
 
 
-def _session(name: str, read_only: bool, statement_seconds: float) -> dict[str, str]:
+def is_application(name: str, application: str) -> bool:
+    """Whether the sessions of this name are those of a pool that `connect` made for `application`."""
+    return name.startswith(f"closedloop {application} ")
+
+
+def _session(name: str, read_only: bool, statement_seconds: float, schema: str = STATE) -> dict[str, str]:
     return {
         "application_name": name,
-        "search_path": "state, log",
+        "search_path": f"{schema}, log",
         "timezone": "UTC",
         "statement_timeout": f"{statement_seconds * 1000:.0f}",
         "lock_timeout": f"{LOCK_SECONDS * 1000}",

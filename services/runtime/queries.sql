@@ -1,4 +1,5 @@
--- What the runtime asks of Postgres: the embedded log, who consumes which partition and how far, dead letters, rules.
+-- What the runtime asks of Postgres: the embedded log, who consumes which partition and how far, dead letters, rules. The
+-- state's tables have no schema here: which state is meant, the session says.
 
 -- name: log_id
 -- The one name of this log.
@@ -55,14 +56,14 @@ ORDER BY first_offset;
 
 -- name: make_positions
 -- A group begins at offset 0 of every partition.
-INSERT INTO state.positions (log_id, consumer_group, topic, partition)
+INSERT INTO positions (log_id, consumer_group, topic, partition)
 SELECT $1, $2, topic, partition FROM unnest($3::text[], $4::integer[]) AS p(topic, partition)
 ORDER BY topic, partition
 ON CONFLICT DO NOTHING;
 
 -- name: bury_members
 -- Who has not been heard of in time is dead, and so is who has no session left: after a crash nobody waits for the lease.
-DELETE FROM state.members m
+DELETE FROM members m
 WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member <> $3 AND (
     m.expires_at < clock_timestamp()
     OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = m.member)
@@ -70,59 +71,59 @@ WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member <> $3 AND (
 
 -- name: renew_member
 -- A member lives until the lease ends by the database's clock, if it does not renew it.
-INSERT INTO state.members (log_id, consumer_group, member, expires_at)
+INSERT INTO members (log_id, consumer_group, member, expires_at)
 VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
 ON CONFLICT (log_id, consumer_group, member) DO UPDATE SET expires_at = excluded.expires_at;
 
 -- name: members
 -- All living members of a group that read this log, in an order that all of them see.
-SELECT member FROM state.members WHERE log_id = $1 AND consumer_group = $2 ORDER BY member;
+SELECT member FROM members WHERE log_id = $1 AND consumer_group = $2 ORDER BY member;
 
 -- name: claim_positions
 -- Takes those of the wanted partitions that nobody alive holds.
-UPDATE state.positions p SET owner = $3
+UPDATE positions p SET owner = $3
 FROM unnest($4::text[], $5::integer[]) AS wanted(topic, partition)
 WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = wanted.topic AND p.partition = wanted.partition
   AND p.owner IS DISTINCT FROM $3
   AND NOT EXISTS (
-      SELECT FROM state.members m WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member = p.owner
+      SELECT FROM members m WHERE m.log_id = $1 AND m.consumer_group = $2 AND m.member = p.owner
   );
 
 -- name: held_positions
 -- The partitions that a member holds, and how far the group has read them.
 SELECT topic, partition, next_offset
-FROM state.positions
+FROM positions
 WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
 ORDER BY topic, partition;
 
 -- name: last_records
 -- Of these partitions: where the last record stands that the group handled, and its checksum.
 SELECT topic, partition, next_offset - 1 AS log_offset, last_record
-FROM state.positions JOIN unnest($3::text[], $4::integer[]) AS held(topic, partition) USING (topic, partition)
+FROM positions JOIN unnest($3::text[], $4::integer[]) AS held(topic, partition) USING (topic, partition)
 WHERE log_id = $1 AND consumer_group = $2 AND last_record IS NOT NULL;
 
 -- name: records_read
 -- How many records of a log a group has read in all.
-SELECT coalesce(sum(next_offset), 0)::bigint FROM state.positions WHERE log_id = $1 AND consumer_group = $2;
+SELECT coalesce(sum(next_offset), 0)::bigint FROM positions WHERE log_id = $1 AND consumer_group = $2;
 
 -- name: release_positions
 -- Lets go of partitions, for another member to take.
-UPDATE state.positions p SET owner = NULL
+UPDATE positions p SET owner = NULL
 FROM unnest($4::text[], $5::integer[]) AS given(topic, partition)
 WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = given.topic AND p.partition = given.partition AND p.owner = $3;
 
 -- name: remove_member
 -- A member that ends lets go of all, so that the next one starts at once.
 WITH freed AS (
-    UPDATE state.positions SET owner = NULL WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
+    UPDATE positions SET owner = NULL WHERE log_id = $1 AND consumer_group = $2 AND owner = $3
 )
-DELETE FROM state.members WHERE log_id = $1 AND consumer_group = $2 AND member = $3;
+DELETE FROM members WHERE log_id = $1 AND consumer_group = $2 AND member = $3;
 
 -- name: move_positions
 -- The fence: each position moves from the value that the batch began at, or not at all. Locked in order.
 WITH locked AS (
     SELECT p.topic, p.partition, b.next_offset, b.last_record
-    FROM state.positions p
+    FROM positions p
     JOIN unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[])
             AS b(topic, partition, expected, next_offset, last_record)
         ON p.topic = b.topic AND p.partition = b.partition AND p.next_offset = b.expected
@@ -130,25 +131,29 @@ WITH locked AS (
     ORDER BY p.topic, p.partition
     FOR UPDATE OF p
 )
-UPDATE state.positions p SET next_offset = l.next_offset, last_record = l.last_record
+UPDATE positions p SET next_offset = l.next_offset, last_record = l.last_record
 FROM locked l
 WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = l.topic AND p.partition = l.partition;
 
 -- name: put_aside
 -- Records that could not be read or handled, with their bytes and place; once each.
-INSERT INTO state.dead_letters (consumer_group, log_id, topic, partition, log_offset, reason, detail, value)
+INSERT INTO dead_letters (consumer_group, log_id, topic, partition, log_offset, reason, detail, value)
 SELECT $1, $2, topic, partition, log_offset, reason, detail, value
 FROM unnest($3::text[], $4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bytea[])
     AS d(topic, partition, log_offset, reason, detail, value)
 ON CONFLICT DO NOTHING;
 
 -- name: stored_rules
--- The rules in force, as JSON text; no row before the first start.
-SELECT rules::text FROM state.rules;
+-- The rules in force, as JSON text, and since when; no row before the first start.
+SELECT rules::text, since FROM rules;
+
+-- name: in_force_since
+-- Since when the present state has had its rules: no other state has the same instant.
+SELECT since FROM rules;
 
 -- name: store_first_rules
 -- The rules of the first start; those that are there stay.
-INSERT INTO state.rules (rules) VALUES ($1::text::jsonb) ON CONFLICT DO NOTHING;
+INSERT INTO rules (rules) VALUES ($1::text::jsonb) ON CONFLICT DO NOTHING;
 
 -- name: make_topics
 -- The partitions of the topics; those that are there keep their offsets.
@@ -180,11 +185,21 @@ SELECT number, name, checksum FROM migration.journal ORDER BY number;
 -- In the transaction of the migration itself.
 INSERT INTO migration.journal (number, name, checksum) VALUES ($1, $2, $3);
 
+-- name: stand_aside
+-- The schemas that migrations make, under other names until the end of the transaction.
+ALTER SCHEMA state RENAME TO state_aside;
+ALTER SCHEMA log RENAME TO log_aside;
+
+-- name: come_back
+-- And back again.
+ALTER SCHEMA state_aside RENAME TO state;
+ALTER SCHEMA log_aside RENAME TO log;
+
 -- name: claim_notes
 -- The oldest notes of these kinds that are due, for this transaction alone; in their order.
 WITH claimed AS (
-    DELETE FROM state.notes WHERE id IN (
-        SELECT id FROM state.notes
+    DELETE FROM notes WHERE id IN (
+        SELECT id FROM notes
         WHERE consumer_group = $1 AND kind = ANY ($2::text[]) AND due_at <= clock_timestamp()
         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
     ) RETURNING id, kind, key, from_at, to_at
@@ -193,30 +208,30 @@ SELECT * FROM claimed ORDER BY id;
 
 -- name: put_off_note
 -- A note that fails alone waits: two seconds, four, and so on up to ten minutes.
-UPDATE state.notes SET failures = failures + 1, due_at = clock_timestamp() + pause.pause
+UPDATE notes SET failures = failures + 1, due_at = clock_timestamp() + pause.pause
 FROM (
     SELECT id, least(interval '1 second' * 2 ^ least(failures + 1, 20), interval '10 minutes') AS pause
-    FROM state.notes WHERE id = $1
+    FROM notes WHERE id = $1
 ) AS pause
 WHERE notes.id = pause.id
 RETURNING kind, failures, pause.pause;
 
 -- name: failing_notes
 -- How many notes of a group have failed alone.
-SELECT count(*) FROM state.notes WHERE consumer_group = $1 AND failures > 0;
+SELECT count(*) FROM notes WHERE consumer_group = $1 AND failures > 0;
 
 -- name: hasten_failing_notes
 -- Notes that have failed alone are due at once; how often they did stays.
-UPDATE state.notes SET due_at = '-infinity' WHERE consumer_group = $1 AND failures > 0;
+UPDATE notes SET due_at = '-infinity' WHERE consumer_group = $1 AND failures > 0;
 
 -- name: letters_at_the_end
 -- How many letters stand right behind where the group goes on, partition by partition and without a gap, at most $3 of
 -- each. Those that were tried again since do not count: somebody has seen to them.
 SELECT count(*)
-FROM state.positions p CROSS JOIN LATERAL (
+FROM positions p CROSS JOIN LATERAL (
     SELECT log_offset, row_number() OVER (ORDER BY log_offset DESC) AS back
     FROM (
-        SELECT d.log_offset FROM state.dead_letters d
+        SELECT d.log_offset FROM dead_letters d
         WHERE d.consumer_group = p.consumer_group AND d.log_id = p.log_id AND d.topic = p.topic
           AND d.partition = p.partition AND d.log_offset < p.next_offset AND d.tries = 1
         ORDER BY d.log_offset DESC LIMIT $3
@@ -228,29 +243,29 @@ WHERE p.log_id = $1 AND p.consumer_group = $2 AND letter.log_offset = p.next_off
 -- Dead letters without their bytes, the newest first; of a group or for a reason, where one is given.
 SELECT id, consumer_group, log_id, topic, partition, log_offset, reason, detail, tries, found_at,
        octet_length(value) AS bytes
-FROM state.dead_letters
+FROM dead_letters
 WHERE ($1::text IS NULL OR consumer_group = $1) AND ($2::text IS NULL OR reason = $2)
 ORDER BY id DESC LIMIT $3;
 
 -- name: one_letter
 -- One dead letter, whole.
 SELECT id, consumer_group, log_id, topic, partition, log_offset, reason, detail, tries, found_at, value
-FROM state.dead_letters WHERE id = $1;
+FROM dead_letters WHERE id = $1;
 
 -- name: letters_to_retry
 -- The letters of these groups, all or those that are named, for one reason or any; the oldest first.
-SELECT id, consumer_group FROM state.dead_letters
+SELECT id, consumer_group FROM dead_letters
 WHERE consumer_group = ANY ($1::text[]) AND ($2::bigint[] IS NULL OR id = ANY ($2)) AND ($3::text IS NULL OR reason = $3)
 ORDER BY id;
 
 -- name: letters_by_id
 -- These letters, as far as they are still there, with their bytes.
-SELECT id, topic, partition, log_offset, value FROM state.dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
+SELECT id, topic, partition, log_offset, value FROM dead_letters WHERE id = ANY ($1::bigint[]) ORDER BY id;
 
 -- name: remove_letters
 -- Letters whose record has had its effects, in the transaction of these.
-DELETE FROM state.dead_letters WHERE id = ANY ($1::bigint[]) RETURNING id;
+DELETE FROM dead_letters WHERE id = ANY ($1::bigint[]) RETURNING id;
 
 -- name: tried_again
 -- A letter that stays, with what is wrong with it now.
-UPDATE state.dead_letters SET tries = tries + 1, reason = $2, detail = $3 WHERE id = $1;
+UPDATE dead_letters SET tries = tries + 1, reason = $2, detail = $3 WHERE id = $1;

@@ -17,6 +17,7 @@ from services.runtime.backoff import backoff
 from services.runtime.delivering import Delivery, Handler
 from services.runtime.logs import describe
 from services.runtime.postgres import Connection, Database, Record, is_conflict, is_outage
+from services.runtime.settings import StartError
 
 CHUNK = 50
 FIRST_PAUSE_SECONDS = 0.1
@@ -75,6 +76,8 @@ class Retrial:
         """All at once; where that fails their halves, down to the letter that fails alone."""
         try:
             self.outcome.done += await self._patiently(lambda: self._effects(handler, letters))
+        except StartError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is what is wrong with the letter
             if len(letters) == 1:
                 await self._fail(letters[0].number, dead_letters.HANDLER_FAILED, error)

@@ -1,16 +1,20 @@
 """The rules that the present state was derived under; the first start stores them, a replay changes them."""
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.runtime.postgres import Database, load_queries
-from services.runtime.settings import Settings
+from services.runtime.postgres import Connection, Database, Record, load_queries
+from services.runtime.settings import Settings, StartError
 
 queries = load_queries(__package__)
+
+
+class Replaced(StartError):
+    """A replay has put another state in force, maybe under other rules: begin again there."""
 
 
 @dataclass(frozen=True)
@@ -36,30 +40,48 @@ def rules_of(settings: Settings) -> Rules:
 
 
 async def adopt_rules(database: Database, settings: Settings) -> Rules:
-    """The rules in force: those stored, whatever the settings say. The first start stores those of the settings."""
+    """The rules in force: those stored, whatever the settings say. The first start stores those of the settings.
+
+    From now on each transaction of `database` raises Replaced when a replay has put another state in force: what is
+    derived by these rules never ends up in a state of others. While such a transaction runs, no replay comes between.
+    """
     await database.execute(queries.store_first_rules, orjson.dumps(asdict(rules_of(settings))).decode())
-    rules = await stored_rules(database)  # another service may have been the first
-    assert rules is not None
-    return rules
+    row = await database.fetchrow(queries.stored_rules)  # another service may have been the first
+    assert row is not None
+    database.begin_with(partial(_still_in_force, row["since"]))
+    return _rules(row)
 
 
 async def stored_rules(database: Database) -> Rules | None:
     """The rules in force; None before the first start of a service that derives."""
-    text = await database.fetchval(queries.stored_rules)
-    if text is None:
-        return None
-    stored = orjson.loads(text)
-    return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
+    row = await database.fetchrow(queries.stored_rules)
+    return None if row is None else _rules(row)
+
+
+def changes(before: Rules, after: Rules) -> list[tuple[str, str, str]]:
+    """Each rule that is another: the name of its setting, and both values as people write them."""
+    old, new = asdict(before), asdict(after)
+    return [
+        (f"CLOSEDLOOP_{name.upper()}", _shown(old[name]), _shown(new[name])) for name in old if old[name] != new[name]
+    ]
 
 
 def differences(stored: Rules, wanted: Rules) -> list[str]:
     """One line for each rule that the settings would have otherwise; empty when they agree."""
-    before, after = asdict(stored), asdict(wanted)
     return [
-        f"CLOSEDLOOP_{name.upper()}: kept {_shown(before[name])}, set is {_shown(after[name])}; a replay will change it"
-        for name in before
-        if before[name] != after[name]
+        f"{name}: kept {kept}, set is {asked}; `closedloop replay` shows what the change would move, and makes it"
+        for name, kept, asked in changes(stored, wanted)
     ]
+
+
+async def _still_in_force(since: datetime, connection: Connection) -> None:
+    if await connection.fetchval(queries.in_force_since) != since:
+        raise Replaced("a replay has put another state in force meanwhile; run this again")
+
+
+def _rules(row: Record) -> Rules:
+    stored = orjson.loads(row["rules"])
+    return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
 
 
 def _shown(value: object) -> str:

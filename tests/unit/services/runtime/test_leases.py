@@ -20,5 +20,10 @@ def test_the_order_in_which_members_and_places_are_listed_changes_nothing():
     assert share_of(PLACES[::-1], ["b", "a"], "b") == share_of(PLACES, ["a", "b"], "b")
 
 
+def test_while_a_replay_wants_to_be_alone_it_has_everything_and_the_others_nothing():
+    names = ["closedloop identity a1", "closedloop replay b2", "closedloop identity c3"]
+    assert [share_of(PLACES, names, name) for name in names] == [[], sorted(PLACES), []]
+
+
 def test_who_is_no_member_gets_nothing():
     assert share_of(PLACES, ["a"], "b") == []

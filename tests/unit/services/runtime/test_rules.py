@@ -5,6 +5,7 @@ import pytest
 from services.runtime.rules import Rules, differences, rules_of
 from services.runtime.settings import Settings
 
+CHANGES = "; `closedloop replay` shows what the change would move, and makes it"
 RULES = Rules(90, ("a.example", "b.example"), "Europe/Berlin")
 
 
@@ -21,14 +22,14 @@ def test_the_rules_are_those_settings_that_decide():
         pytest.param(RULES, [], id="none"),
         pytest.param(
             Rules(30, RULES.own_domains, RULES.timezone),
-            ["CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30; a replay will change it"],
+            [f"CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30{CHANGES}"],
             id="lookback",
         ),
         pytest.param(
             Rules(90, (), "UTC"),
             [
-                "CLOSEDLOOP_OWN_DOMAINS: kept a.example, b.example, set is (none); a replay will change it",
-                "CLOSEDLOOP_TIMEZONE: kept Europe/Berlin, set is UTC; a replay will change it",
+                f"CLOSEDLOOP_OWN_DOMAINS: kept a.example, b.example, set is (none){CHANGES}",
+                f"CLOSEDLOOP_TIMEZONE: kept Europe/Berlin, set is UTC{CHANGES}",
             ],
             id="domains and zone",
         ),

@@ -1,0 +1,279 @@
+"""A replay beside the real services: the same state, or exactly what changed rules move, and a ledger that forgets nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from attributor.__main__ import serve as attributor
+from identity.__main__ import serve as identity
+from services.local.replay import Wish, replay
+from services.local.replay_states import claim
+from services.reports.digest import PARTS, digest_parts
+from services.reports.store import Store
+from services.runtime import leases
+from services.runtime.lifecycle import Service
+from services.runtime.postgres import connect
+from services.runtime.rules import rules_of
+from services.runtime.settings import Settings, StartError
+from tests.builders import at, deal, form, page
+from tests.closing import differences, present
+from tests.faulty import Site, open_site, until
+from tests.histories import make_history
+from tests.reference import present_state
+
+SEED = 4
+OWN = "blog.example"
+ANN = {"contacts": [{"email": "ann@x.org"}]}
+MOVING = [
+    page("v1", "e1", at("09:00"), referrer="https://blog.example/offer"),
+    page("v1", "e2", at("15:00", 2), url="https://shop.example/?utm_source=news&utm_medium=email"),
+    form("v1", "e3", at("15:05", 2), "ann@x.org"),
+    page("v2", "e4", at("10:00"), referrer="https://other.example/"),
+    form("v2", "e5", at("10:05"), "ben@x.org"),
+    deal("D-1", "d1", at("12:00", 9), **ANN),
+    deal("D-2", "d2", at("12:00", 9), contacts=[{"email": "ben@x.org"}]),
+]
+"""Under other own domains only v1's first visit has another channel, and only D-1 is credited to it."""
+
+
+class Heard:
+    """A screen that keeps what it was told."""
+
+    def __init__(self, answer: bool | None = None) -> None:
+        self.lines: list[str] = []
+        self.steps: list[str] = []
+        self.questions: list[str] = []
+        self._answer = answer
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+
+    def tell(self, done: int, total: int, waiting: str = "") -> None:
+        pass
+
+    def confirms(self, question: str) -> bool | None:
+        self.questions.append(question)
+        return self._answer
+
+    def is_at(self, step: str) -> Callable[[], Awaitable[bool]]:
+        """The condition that it has come to this step."""
+
+        async def there() -> bool:
+            return step in self.steps
+
+        return there
+
+    @property
+    def page(self) -> str:
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+async def site(
+    dsn: str, tmp_path: Path, settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.2)  # how soon the services notice that they are to hold still
+    async with open_site(settings_for(dsn, tmp_path)) as site:
+        yield site
+
+
+@asynccontextmanager
+async def running(site: Site) -> AsyncIterator[None]:
+    """Identity and attributor as their processes run them, one of each."""
+    services = [(Service("identity", site.settings), identity), (Service("attributor", site.settings), attributor)]
+    tasks = [asyncio.create_task(serve(service)) for service, serve in services]
+    try:
+        yield
+    finally:
+        for service, _ in services:
+            service.stopping.set()
+        await asyncio.gather(*tasks)
+
+
+def changed(site: Site) -> Settings:
+    return site.settings.model_copy(update={"own_domains": (OWN,)})
+
+
+async def money(site: Site) -> list[Any]:
+    """By model and channel, from the ledger in force."""
+    return await site.database.fetch(
+        "SELECT model, t.channel, sum(t.amount) AS amount FROM entries JOIN credits USING (provider, deal_id, version)"
+        " CROSS JOIN LATERAL unnest(channel, amounts) AS t (channel, amount) WHERE superseded_at IS NULL"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+
+
+async def as_it_stood(site: Site, moment: Any) -> list[Any]:
+    """Every entry of the ledger that held at a moment, with its credits."""
+    return await site.database.fetch(
+        "SELECT provider, deal_id, version, channel, cause, model, amounts FROM entries"
+        " JOIN credits USING (provider, deal_id, version)"
+        " WHERE recorded_at <= $1 AND coalesce(superseded_at, 'infinity') > $1 ORDER BY 1, 2, 3, 6",
+        moment,
+    )
+
+
+async def schemas(site: Site) -> set[str]:
+    rows = await site.database.fetch("SELECT nspname FROM pg_namespace WHERE nspname ~ '^(state|replay)'")
+    return {row["nspname"] for row in rows}
+
+
+async def append_slowly(site: Site, events: Sequence[dict[str, Any]]) -> None:
+    for event in events:
+        await site.append(event)
+        await asyncio.sleep(0.01)
+
+
+async def test_a_replay_under_the_same_rules_gives_the_same_state_while_events_come_in(site: Site) -> None:
+    print(f"seed {SEED}")
+    events = make_history(Random(SEED), 400)
+    async with running(site):
+        await site.append(*events[:200])
+        await site.caught_up("identity", "attributor")
+        before = await site.database.fetchval("SELECT clock_timestamp()")
+        ledger = await as_it_stood(site, before)
+        heard = Heard()
+        sending = asyncio.create_task(append_slowly(site, events[200:]))
+        assert await replay(site.settings, Wish(), heard) == 0
+        await sending
+        await site.caught_up("identity", "attributor")
+    assert [line.split()[2] for line in heard.lines if line.startswith("  ")] == ["equal" for _ in PARTS]
+    assert heard.questions == []
+    assert "The new state is in force" in heard.page
+    assert await as_it_stood(site, before) == ledger
+    assert differences(await present(site.database), present_state(events)) == []
+    assert await schemas(site) == {"state", "state_before"}
+    assert await site.database.fetchval("SELECT count(*) FROM entries WHERE cause = 'replayed'") == 0
+
+
+async def test_a_dry_run_lists_exactly_what_changed_rules_would_move_and_changes_nothing(site: Site) -> None:
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        digests, was = await digest_parts(site.database), await money(site)
+        heard = Heard()
+        assert await replay(changed(site), Wish(dry_run=True), heard) == 0
+        await site.append(page("v9", "later", at(day=9)))
+        await site.caught_up("identity", "attributor")
+    assert f"CLOSEDLOOP_OWN_DOMAINS: (none) -> {OWN}" in heard.lines
+    moves = heard.page.partition("Touches of another channel: ")[2].splitlines()
+    assert moves[:4] == [
+        "1",
+        "          1  Referral -> Direct",
+        "Touches of another lead: 0, of 0 leads",
+        "Deals credited otherwise: 1 of 2",
+    ]
+    assert "    Referral                            150.00 ->          100.00" in moves
+    assert "    Direct                                0.00 ->           50.00" in moves
+    assert heard.lines[-1] == "Nothing was changed."
+    assert await schemas(site) == {"state"}
+    assert {**await digest_parts(site.database), "visits": ""} == {**digests, "visits": ""}
+    assert await money(site) == was
+    assert await Store(site.database, rules_of(changed(site))).rules() == rules_of(site.settings)
+
+
+async def test_changed_rules_take_effect_and_the_ledger_says_so(site: Site) -> None:
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        before = await site.database.fetchval("SELECT clock_timestamp()")
+        ledger = await as_it_stood(site, before)
+        heard = Heard(answer=True)
+        assert await replay(changed(site), Wish(), heard) == 0
+        assert heard.questions == ["Put the new state in force?"]
+        await site.append(page("v3", "e9", at(day=3), referrer=f"https://{OWN}/"))
+        await site.caught_up("identity", "attributor")
+    assert await site.database.fetchval("SELECT channel FROM visits WHERE visitor_id = 'v3'") == "Direct", (
+        "rules of now"
+    )
+    assert await as_it_stood(site, before) == ledger
+    rows = await site.database.fetch("SELECT deal_id, cause, superseded_cause FROM entries ORDER BY deal_id, version")
+    moved, stayed = ([tuple(row)[1:] for row in rows if row["deal_id"] == deal] for deal in ("D-1", "D-2"))
+    assert moved[-2][1] == "rules changed"
+    assert moved[-1] == ("rules changed", None)
+    assert "rules changed" not in {cause for causes in stayed for cause in causes}
+
+
+async def test_who_says_no_keeps_the_state_and_its_rules(site: Site) -> None:
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        digests = await digest_parts(site.database)
+        assert await replay(changed(site), Wish(), Heard(answer=False)) == 0
+    assert await digest_parts(site.database) == digests
+    assert await schemas(site) == {"state"}
+
+
+async def test_another_state_under_the_same_rules_is_refused_until_it_is_accepted(site: Site) -> None:
+    """As after a program whose error is mended: what it derived once is not what this one derives."""
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+    await site.database.execute("UPDATE visits SET channel = 'Display' WHERE visitor_id = 'v2'")
+    refused, accepted = Heard(), Heard()
+    assert await replay(site.settings, Wish(), refused) == 1
+    assert "          1  Display -> Referral" in refused.lines
+    assert "--accept" in refused.lines[-1]
+    assert await site.database.fetchval("SELECT channel FROM visits WHERE visitor_id = 'v2'") == "Display"
+    assert await replay(site.settings, Wish(accept=True), accepted) == 0
+    assert differences(await present(site.database), present_state(MOVING)) == []
+
+
+async def test_records_that_the_services_have_not_read_yet_are_read_for_both_states(site: Site) -> None:
+    """A killed identity has stored facts of a batch that no position tells of; without services the replay goes on there."""
+    await site.append(*MOVING)
+    assert await replay(site.settings, Wish(), Heard()) == 0
+    assert differences(await present(site.database), present_state(MOVING)) == []
+
+
+async def test_of_two_replays_at_once_the_second_says_so(site: Site) -> None:
+    async with connect(site.dsn, application="first", size=1) as first, first.connection() as connection:
+        await claim(connection)
+        with pytest.raises(StartError, match="another `closedloop replay` is under way"):
+            await replay(site.settings, Wish(), Heard())
+    assert await replay(site.settings, Wish(), Heard()) == 0
+
+
+async def test_a_replay_begins_anew_where_a_killed_one_has_left_half_a_state(site: Site) -> None:
+    await site.append(*MOVING)
+    await site.database.execute("CREATE SCHEMA replay; CREATE TABLE replay.hits (half_made integer)")
+    assert await replay(site.settings, Wish(), Heard()) == 0
+    assert differences(await present(site.database), present_state(MOVING)) == []
+
+
+async def test_the_switch_waits_for_a_long_report_and_lets_the_others_through(site: Site) -> None:
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        async with site.database.transaction() as report:
+            await report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            seen = await report.fetchval("SELECT count(*) FROM visits")
+            heard = Heard()
+            replaying = asyncio.create_task(replay(site.settings, Wish(), heard))
+            await until(heard.is_at("Putting the new state in force"))
+            await asyncio.sleep(1)
+            assert not replaying.done()
+            assert len(await money(site)) > 0, "a short one gets in between"
+            assert await report.fetchval("SELECT count(*) FROM visits") == seen
+        assert await replaying == 0
+
+
+async def test_dead_letters_are_those_of_the_replay_and_what_was_tried_again_counts_as_tried(site: Site) -> None:
+    await site.append_bytes(b"poison")
+    async with running(site):
+        await site.caught_up("identity")
+        await site.retry()
+        (old,) = await site.letters()
+        assert old["tries"] == 2
+        assert await replay(site.settings, Wish(), Heard()) == 0
+    (new,) = await site.letters()
+    assert (new["tries"], new["value"]) == (2, b"poison")
+    assert new["id"] > old["id"]
