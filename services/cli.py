@@ -118,6 +118,28 @@ def digest(
 
 
 @app.command()
+def replay(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would move; nothing changes")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask before changed rules take effect")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="take the new state also where it differs under the same rules")
+    ] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="only free the room of the state that the last replay replaced")
+    ] = False,
+) -> None:
+    """Derive everything anew from the first event, compare, and put it in force: so changed rules take effect.
+
+    The services may run: events are taken in all the time, and reports answer. Without a terminal it does not ask.
+    """
+    from services.local.replay import Wish, main, main_drop
+
+    settings = load_settings()
+    raise typer.Exit(main_drop(settings) if drop else main(settings, Wish(dry_run, yes, accept)))
+
+
+@app.command()
 def status(*, json: Annotated[bool, typer.Option("--json", help="as the API answers")] = False) -> None:
     """Show how far the consumers are, and whether every event has had its effects."""
     from services.reports.standing import status_of

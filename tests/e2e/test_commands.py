@@ -68,7 +68,7 @@ def test_status_says_that_everything_has_had_its_effects(installation: Installat
 def test_migrate_tells_of_rules_that_the_settings_would_have_otherwise(installation: Installation) -> None:
     result = run(installation.environment | {"CLOSEDLOOP_LOOKBACK_DAYS": "30"}, "migrate")
     assert result.returncode == 0
-    assert "CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30; a replay will change it" in result.stdout
+    assert "CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30; `closedloop replay` shows" in result.stdout
 
 
 def test_dead_letters_are_none_and_a_wrong_number_is_one_line(installation: Installation) -> None:
@@ -77,7 +77,9 @@ def test_dead_letters_are_none_and_a_wrong_number_is_one_line(installation: Inst
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
 
 
-@pytest.mark.parametrize("command", [["status"], ["digest"], ["explain", "D-1"], ["explain-lead", "user:1"], ["deadletters", "list"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["digest"], ["explain", "D-1"], ["explain-lead", "user:1"], ["deadletters", "list"]]
+)
 def test_a_question_where_there_is_no_data_is_one_line_and_leaves_nothing(command: list[str], tmp_path: Path) -> None:
     result = run({"CLOSEDLOOP_DATA_DIR": str(tmp_path / "data")}, *command)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
