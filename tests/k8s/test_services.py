@@ -219,6 +219,7 @@ def test_the_ingress_shows_what_is_public_and_no_health_page(cluster: Cluster) -
     assert shown == {
         ("collect", "/v1/", "Prefix", "collector"),
         ("collect", "/loop.js", "Exact", "collector"),
+        ("collect", "/.well-known/gpc.json", "Exact", "collector"),
         ("reports", "/", "Prefix", "reports"),
     }
     assert [one["metadata"]["name"] for one in cluster.all("Ingress") if not one["spec"].get("tls")] == []
