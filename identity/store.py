@@ -169,18 +169,20 @@ def _range(row: Record) -> Range:
 
 
 def _hit(row: Record, known: Mapping[UUID, Identifier]) -> Hit:
-    named = next((name for name in row["identifiers"] or () if not known[name].shared), None)
+    # By place: this runs for every hit of every fold, and a look-up by name costs as much as all the rest of it.
+    _, occurred_at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = row
+    named = next((each for each in identifiers if not known[each].shared), None) if identifiers else None
     return Hit(
-        occurred_at=row["occurred_at"],
-        event_id=row["event_id"],
-        internal=row["internal"],
-        only_referrer=row["only_referrer"],
-        url=row["url"],
-        referrer=row["referrer"],
-        source=_source(row) if row["channel"] is not None else None,
-        click_ids=_click_ids(row["click_ids"]),
-        named=named,
-        lead=known[named].lead if named else None,
+        occurred_at,
+        event_id,
+        internal,
+        only_referrer,
+        url,
+        referrer,
+        Source(channel, *source) if channel is not None else None,
+        _click_ids(click_ids),
+        named,
+        known[named].lead if named else None,
     )
 
 

@@ -44,7 +44,9 @@ def parse_instant(text: str) -> datetime:
 
 
 def within_time(instant: datetime) -> datetime:
-    """The instant, or the end of time that it is at or beyond."""
+    """The instant in UTC, or the end of time that it is at or beyond."""
+    if FIRST.year < instant.year < LAST.year:
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     return min(max(instant, FIRST), LAST)
 
 

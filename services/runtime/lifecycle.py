@@ -1,6 +1,7 @@
 """The life of a service's process: settings, logs, health, signals, and an end within a known time."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -22,6 +23,9 @@ DRAIN_SECONDS = 22
 """How long a service may take to finish what it has begun; Kubernetes and `up` wait a little longer."""
 
 LAST_TASKS_SECONDS = 2
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""A batch makes tens of thousands of objects and no cycle of them; Python would look for one every 700."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +52,7 @@ def run_service(
         settings = load_settings()
         settings.require(*needs)
         start_logging(name)
+        tune_garbage_collection()
         code = run(_live(Service(name, settings), settings.ops_port + ops_offset, serve))
     except SettingsError as error:
         code = _refuse(name, error, EX_CONFIG)
@@ -56,6 +61,12 @@ def run_service(
     except KeyboardInterrupt:
         code = 0
     sys.exit(code)
+
+
+def tune_garbage_collection() -> None:
+    """Let Python's cycle collector pass over what is imported, and look less often: it took a twelfth of identity's CPU."""
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
 
 def _refuse(name: str, error: Exception, code: int) -> int:
