@@ -53,13 +53,19 @@ ORDER BY began_at, deals.provider, deals.deal_id;
 
 -- name: timeline
 -- The last $6 entries of a lead's history before (at, place, id, within), newest first. `place` orders what happens at one
--- instant, `id` and `within` name it. A visit is 12 hours long at most: so hits are sought in the last $6 visits and in
--- those that began up to 12 hours before the first of these.
+-- instant, `id` and `within` name it. Hits are sought in as many of the last visits as have $6 of them, and, a visit being
+-- 12 hours long at most, in those that began up to 12 hours before.
 WITH own AS (
-    SELECT * FROM visit WHERE owner = ANY ($1::uuid[]) AND occurred_at <= $2
+    SELECT * FROM visit
+    WHERE owner = ANY ($1::uuid[]) AND (occurred_at, 0, touch_id, visitor_id) < ($2, $3, $4, $5)
 ), reach AS (
     SELECT min(occurred_at) - interval '12 hours' AS from_at
-    FROM (SELECT occurred_at FROM own ORDER BY occurred_at DESC LIMIT $6) AS last
+    FROM (
+        SELECT occurred_at, entries, sum(entries) OVER (ORDER BY occurred_at DESC ROWS UNBOUNDED PRECEDING) AS so_far
+        FROM (SELECT occurred_at, CASE WHEN last_at < $2 THEN hits + 1 ELSE 1 END AS entries
+              FROM own ORDER BY occurred_at DESC LIMIT $6) AS last
+    ) AS counted
+    WHERE so_far - entries < $6
 ), shown AS (
     SELECT own.* FROM own JOIN reach ON own.occurred_at >= reach.from_at
 ), entry AS (
