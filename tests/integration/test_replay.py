@@ -1,7 +1,7 @@
 """A replay beside the real services: the same state, or exactly what changed rules move, and a ledger that forgets nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -18,11 +18,12 @@ from services.reports.store import Store
 from services.runtime import leases
 from services.runtime.lifecycle import Service
 from services.runtime.postgres import connect
-from services.runtime.rules import rules_of
+from services.runtime.rules import Replaced, adopt_rules, rules_of
 from services.runtime.settings import Settings, StartError
 from tests.builders import at, deal, form, page
 from tests.closing import differences, present
 from tests.faulty import Site, open_site, until
+from tests.heard import Heard
 from tests.histories import make_history
 from tests.reference import present_state
 
@@ -39,41 +40,6 @@ MOVING = [
     deal("D-2", "d2", at("12:00", 9), contacts=[{"email": "ben@x.org"}]),
 ]
 """Under other own domains only v1's first visit has another channel, and only D-1 is credited to it."""
-
-
-class Heard:
-    """A screen that keeps what it was told."""
-
-    def __init__(self, answer: bool | None = None) -> None:
-        self.lines: list[str] = []
-        self.steps: list[str] = []
-        self.questions: list[str] = []
-        self._answer = answer
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def step(self, name: str) -> None:
-        self.steps.append(name)
-
-    def tell(self, done: int, total: int, waiting: str = "") -> None:
-        pass
-
-    def confirms(self, question: str) -> bool | None:
-        self.questions.append(question)
-        return self._answer
-
-    def is_at(self, step: str) -> Callable[[], Awaitable[bool]]:
-        """The condition that it has come to this step."""
-
-        async def there() -> bool:
-            return step in self.steps
-
-        return there
-
-    @property
-    def page(self) -> str:
-        return "\n".join(self.lines)
 
 
 @pytest.fixture
@@ -264,6 +230,22 @@ async def test_the_switch_waits_for_a_long_report_and_lets_the_others_through(si
             assert len(await money(site)) > 0, "a short one gets in between"
             assert await report.fetchval("SELECT count(*) FROM visits") == seen
         assert await replaying == 0
+
+
+async def test_who_began_under_the_former_state_writes_nothing_into_the_new_one(site: Site) -> None:
+    """A consumer that slept through the switch with a batch in its hands, derived by the rules of then."""
+    await site.append(*MOVING)
+    async with connect(site.dsn, application="identity") as late:
+        await adopt_rules(late, site.settings)
+        async with late.transaction() as connection:
+            await connection.execute("INSERT INTO visitors VALUES ('in time')")
+        assert await replay(changed(site), Wish(yes=True), Heard()) == 0
+        with pytest.raises(Replaced):
+            async with late.transaction():
+                pytest.fail("it got in")
+        assert await adopt_rules(late, site.settings) == rules_of(changed(site))
+        async with late.transaction() as connection:
+            await connection.execute("INSERT INTO visitors VALUES ('anew')")
 
 
 async def test_dead_letters_are_those_of_the_replay_and_what_was_tried_again_counts_as_tried(site: Site) -> None:
