@@ -1,5 +1,6 @@
 """Events told to the product in two orders, and what its users then see: people, whose visits are whose, and money."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,15 +38,19 @@ class Seen:
 
 async def tell(loop: Loop, *events: dict[str, Any], at_once: int = 1) -> Seen:
     """The events as told and in reverse, each time to an empty state. Both must end in one and the same state."""
-    digests = []
-    for order in (events, events[::-1]):
-        await loop.empty()
-        for start in range(0, len(order), at_once):
-            await loop.handle([delivery(payload) for payload in order[start : start + at_once]])
-        await loop.settle()
-        digests.append(await digest_parts(loop.database))
-    assert digests[0] == digests[1]
+    as_told = await digest_of(loop, events, at_once)
+    reverse = await digest_of(loop, events[::-1], at_once)
+    assert as_told == reverse
     return await seen(loop.database)
+
+
+async def digest_of(loop: Loop, events: Sequence[dict[str, Any]], at_once: int = 1000) -> dict[str, str]:
+    """The digests, by part, of the state that these events make of an empty one."""
+    await loop.empty()
+    for start in range(0, len(events), at_once):
+        await loop.handle([delivery(payload) for payload in events[start : start + at_once]])
+    await loop.settle()
+    return await digest_parts(loop.database)
 
 
 async def seen(database: Database) -> Seen:

@@ -16,7 +16,7 @@ from services.reports.digest import digest_parts
 from services.runtime.postgres import PostgresError, connect, is_conflict
 from tests.builders import GOOGLE_AD, NEWSLETTER, at, deal, delivery, form, page
 from tests.closing import Crash, Loop, commits, crashes
-from tests.integration.complaints.telling import Seen, login, people, seen
+from tests.integration.complaints.telling import Seen, digest_of, login, people, seen
 
 ROUNDS, AT_ONCE = 20, 5
 CONSUMERS = 6
@@ -47,10 +47,7 @@ async def race(crowd: Sequence[Loop], scene: Scene) -> Seen:
     one = crowd[0]
     await one.settle()
     raced = await digest_parts(one.database)
-    await one.empty()
-    await one.handle([delivery(event) for events in rounds for event in events])
-    await one.settle()
-    assert raced == await digest_parts(one.database)
+    assert raced == await digest_of(one, [event for events in rounds for event in events])
     return await seen(one.database)
 
 
@@ -163,8 +160,7 @@ MERGE = login(None, "merge", at(day=3), 1, email="ann@x.org")
 
 async def test_a_merge_that_was_stored_before_the_crash_is_told_to_the_money_after_it(loop: Loop) -> None:
     """PostHog lost merges between the commit and the message about it: the repeat found nothing left to say."""
-    await loop.take(*EVENTS, MERGE)
-    undisturbed = await digest_parts(loop.database)
+    undisturbed = await digest_of(loop, [*EVENTS, MERGE])
     await loop.empty()
     await loop.take(*EVENTS)
     with pytest.raises(Crash):

@@ -8,7 +8,7 @@ import pytest
 from services.reports.digest import digest_parts
 from tests.builders import GOOGLE, GOOGLE_AD, NEWSLETTER, at, contact, deal, form, make_event, page
 from tests.closing import Loop
-from tests.integration.complaints.telling import lead_at, login, money, people, reports_of, tell, won
+from tests.integration.complaints.telling import digest_of, lead_at, login, money, people, reports_of, tell, won
 
 ANN, BEN = "email:ann@x.org", "email:ben@x.org"
 
@@ -79,10 +79,8 @@ async def test_a_cut_that_was_a_mistake_is_taken_back_too(loop: Loop) -> None:
 async def test_after_the_cut_it_is_as_if_they_had_never_met_whatever_came_between(
     loop: Loop, between: list[dict[str, Any]]
 ) -> None:
-    await tell(loop, *APART, *between)
-    never_met = await digest_parts(loop.database)
-    await tell(loop, *APART, MISTAKE, *between)
-    merged = await digest_parts(loop.database)
+    never_met = await digest_of(loop, [*APART, *between])
+    merged = await digest_of(loop, [*APART, MISTAKE, *between])
     await tell(loop, *APART, MISTAKE, *between, unlink("cut", at(day=6)))
     assert await digest_parts(loop.database) == never_met != merged
 
