@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from crawleruseragents import is_crawler
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from schemas.own_visits import is_set
 
@@ -61,15 +61,26 @@ _PREFETCH: Final = (
     (b"x-purpose", b"pre"),  # `prefetch` or `preview`: older Safari, and Facebook's app
 )
 
-is_crawler("")  # compiles the list's patterns now: within a request it would hold up all others
+LIBRARY: Final = "http-library"
+DRIVEN: Final = frozenset({"HeadlessChrome", "Playwright", "Puppeteer", "Selenium"})
+"""What the list has beside bots: by its tag, libraries with which servers send events; by their patterns, browsers that a
+program drives. Those are a site's own tests, which must see what they send; a bot that hides changes this name first."""
+
+_BOT = re.compile(
+    "|".join(
+        crawler["pattern"]
+        for crawler in CRAWLER_USER_AGENTS_DATA
+        if LIBRARY not in crawler["tags"] and crawler["pattern"] not in DRIVEN
+    )
+)
 
 
 def apart_of(headers: Mapping[bytes, bytes], *, by_script: bool) -> Apart | None:
     """Why the events of this call are kept apart; None for those of a person, or of a server.
 
-    A call with an `Authorization` header is a server's. Of the others user agents are judged when our script sent the
-    call (`by_script`), or when they say `Mozilla/`, as those of browsers and of all that pose as one do: `curl` or an
-    app's library with the write key in the address is a server's too.
+    A call with an `Authorization` header is a server's. Of the others the user agent decides: `curl` or an app's library
+    with the write key in the address is a server's too. One that says nothing is a bot's only where our script sent the
+    call (`by_script`), as browsers always say something.
     """
     if headers.get(b"authorization"):
         return None
@@ -78,14 +89,14 @@ def apart_of(headers: Mapping[bytes, bytes], *, by_script: bool) -> Apart | None
     for name, purpose in _PREFETCH:
         if name in headers and headers[name].lower().startswith(purpose):
             return Apart.prefetch
-    agent = headers.get(b"user-agent", b"")[:AGENT_BYTES]
-    return _apart_by_agent(agent) if by_script or agent.startswith(b"Mozilla/") else None
+    agent = headers.get(b"user-agent", b"")[:AGENT_BYTES].strip()
+    return _apart_by_agent(agent) if agent or by_script else None
 
 
 @lru_cache(maxsize=4096)
 def _apart_by_agent(agent: bytes) -> Apart | None:
     """By the name that a browser call gives; cached, because the list has some 1,500 patterns."""
-    name = agent.decode("latin-1").strip()
+    name = agent.decode("latin-1")
     if _MAIL_SCANNER.search(name):
         return Apart.mail_scanner
-    return Apart.bot if name in _NO_BROWSER or is_crawler(name) else None
+    return Apart.bot if name in _NO_BROWSER or _BOT.search(name) else None

@@ -3,7 +3,7 @@
 import pytest
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
-from collector.apart import AGENT_BYTES, MAIL_SCANNERS, Apart, apart_of
+from collector.apart import AGENT_BYTES, DRIVEN, LIBRARY, MAIL_SCANNERS, Apart, apart_of
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
@@ -50,9 +50,16 @@ def test_people_are_people_in_whatever_browser_or_app(agent):
 
 
 def test_every_bot_that_the_list_knows_by_an_example_is_kept_apart():
-    samples = [sample for crawler in CRAWLER_USER_AGENTS_DATA for sample in crawler.get("instances", ())]
-    assert len(samples) > 2000
-    assert [sample for sample in samples if apart(sample) not in {"bot", "mail_scanner"}] == []
+    bots = [
+        crawler
+        for crawler in CRAWLER_USER_AGENTS_DATA
+        if LIBRARY not in crawler["tags"] and crawler["pattern"] not in DRIVEN
+    ]
+    samples = [sample for crawler in bots for sample in crawler.get("instances", ())]
+    assert len(samples) > 1900
+    for by_script in (True, False):
+        passed = [sample for sample in samples if apart(sample, by_script=by_script) not in {"bot", "mail_scanner"}]
+        assert passed == []
 
 
 @pytest.mark.parametrize(
@@ -60,8 +67,10 @@ def test_every_bot_that_the_list_knows_by_an_example_is_kept_apart():
     [
         (GOOGLEBOT, "bot"),
         ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)", "bot"),
-        (CHROME.replace("Chrome/", "HeadlessChrome/"), "bot"),
-        ("python-requests/2.32.3", "bot"),
+        ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", "bot"),
+        (CHROME.replace("Chrome/", "HeadlessChrome/"), None),
+        (CHROME.replace("Chrome/", "HeadlessChrome/") + " Chrome-Lighthouse", "bot"),
+        ("python-requests/2.32.3", None),
         ("Mozilla/5.0", "bot"),
         ("  ", "bot"),
         ("", "bot"),
@@ -80,10 +89,10 @@ def test_a_call_of_the_script_is_judged_by_the_name_that_it_gives(agent, reason)
 
 @pytest.mark.parametrize(
     ("agent", "reason"),
-    [(CHROME, None), (GOOGLEBOT, "bot"), ("Mozilla/5.0", "bot"), ("curl/8.14.1", None), ("okhttp/4.12.0", None),
-     ("python-httpx/0.28.1", None), ("", None), (None, None)],
+    [(CHROME, None), (GOOGLEBOT, "bot"), ("Twitterbot/1.0", "bot"), ("Mozilla/5.0", "bot"), ("curl/8.14.1", None),
+     ("okhttp/4.12.0", None), ("python-httpx/0.28.1", None), ("", None), (None, None)],
 )  # fmt: skip
-def test_other_calls_with_the_write_key_are_judged_when_they_come_as_a_browser(agent, reason):
+def test_of_other_calls_with_the_write_key_those_of_a_servers_library_are_nobodys_bot(agent, reason):
     assert apart(agent, by_script=False) == reason
 
 
