@@ -63,8 +63,9 @@ _PREFETCH: Final = (
 
 LIBRARY: Final = "http-library"
 DRIVEN: Final = frozenset({"HeadlessChrome", "Playwright", "Puppeteer", "Selenium"})
-"""What the list has beside bots: by its tag, libraries with which servers send events; by their patterns, browsers that a
-program drives. Those are a site's own tests, which must see what they send; a bot that hides changes this name first."""
+"""What the list has beside bots: by its tag, libraries with which servers send events; by their patterns, browsers
+that a program drives. Those are a site's own tests, which must see what they send; a bot that hides changes this name
+first."""
 
 _BOT = re.compile(
     "|".join(
@@ -78,9 +79,9 @@ _BOT = re.compile(
 def apart_of(headers: Mapping[bytes, bytes], *, by_script: bool) -> Apart | None:
     """Why the events of this call are kept apart; None for those of a person, or of a server.
 
-    A call with an `Authorization` header is a server's. Of the others the user agent decides: `curl` or an app's library
-    with the write key in the address is a server's too. One that says nothing is a bot's only where our script sent the
-    call (`by_script`), as browsers always say something.
+    A call with an `Authorization` header is a server's. Of the others the user agent decides: `curl` or an app's
+    library with the write key in the address is a server's too. One that says nothing is a bot's only where our script
+    sent the call (`by_script`), as browsers always say something.
     """
     if headers.get(b"authorization"):
         return None
