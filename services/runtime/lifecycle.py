@@ -64,7 +64,7 @@ def run_service(
 
 
 def tune_garbage_collection() -> None:
-    """Let Python pass over what is imported when it looks for cycles, and look less often: it took a tenth of the CPU."""
+    """Let Python pass over imports when it looks for cycles, and look less often: that took a tenth of the CPU."""
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
