@@ -10,28 +10,31 @@ import secrets
 import pytest
 
 from tests.closing import Loop
-from tests.law.passes import Pass, report, run_pass
+from tests.law.passes import Cases, Pass, drawn, drawn_parted, report, run_pass
 
 SEED = os.environ.get("SEED") or str(secrets.randbelow(2**32))
 
 WAYS = [
-    pytest.param(Pass(200, consumers=1, longest=(100, 1000), size=30), id="one consumer, large batches"),
+    pytest.param(Pass(190, consumers=1, longest=(100, 1000), size=30), id="one consumer"),
     pytest.param(Pass(140, consumers=2, partitions=3, longest=(60, 600), size=30), id="two consumers"),
     pytest.param(Pass(140, consumers=3, partitions=8, longest=(60, 600), size=30), id="three consumers"),
-    pytest.param(Pass(10, consumers=1), id="one consumer, small batches"),
-    pytest.param(Pass(10, consumers=2, partitions=2), id="two consumers, small batches"),
+    pytest.param(Pass(8, consumers=1), id="one consumer, small batches"),
+    pytest.param(Pass(8, consumers=2, partitions=2), id="two consumers, small batches"),
+    pytest.param(Pass(8, consumers=1, longest=(1,)), id="event by event"),
+    pytest.param(Pass(8, consumers=1, longest=(10_000,)), id="all at once"),
 ]
+
+
+async def holds(loop: Loop, way: Pass, cases: Cases) -> None:
+    wrong = await run_pass(loop, way, cases, SEED)
+    assert not wrong, await report(loop, way, cases, wrong, SEED)
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_histories_end_in_the_state_of_the_reference(loop: Loop, way: Pass) -> None:
-    outcome = await run_pass(loop, way, SEED)
-    assert not outcome.wrong, await report(loop, outcome, way, SEED)
+    await holds(loop, way, drawn(way, SEED))
 
 
-async def test_event_by_event_or_all_at_once_is_the_same(loop: Loop) -> None:
-    for place, way in enumerate([Pass(8, consumers=1, longest=(1,)), Pass(8, consumers=1, longest=(10_000,))]):
-        outcome = await run_pass(loop, way, f"{SEED} whole")
-        assert not outcome.wrong, await report(loop, outcome, way, SEED)
-        if place == 0:
-            await loop.empty()
+async def test_merged_and_unlinked_is_never_merged(loop: Loop) -> None:
+    way = Pass(40, consumers=2, longest=(20, 200), size=20)
+    await holds(loop, way, drawn_parted(way, SEED))
