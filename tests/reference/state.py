@@ -36,6 +36,7 @@ def present_state(payloads: Iterable[dict[str, Any]], lookback: timedelta = time
     return {
         "leads": lead_rows(people),
         "visits": [visit_row(visit) for visit in visits],
+        "offline_touches": sorted(map(offline_row, offline), key=nulls_last),
         "deals": [deal_row(deal) for deal in deals],
         "credits": [row for journey in journeys for row in credit_rows(journey)],
     }
@@ -66,7 +67,7 @@ def offline_row(touch: OfflineTouch) -> Row:
         event.occurred_at,
         event.event_id,
         event.visitor_id or "",
-        event.name or "",
+        event.name,
         *touch.source[:4],
         face(touch.owner),
     )
@@ -103,3 +104,8 @@ def credit_rows(journey: Journey) -> list[Row]:
 def face(lead: Person | None) -> str | None:
     """A lead as the digest writes it: the hash of its sorted identifiers, as Postgres writes a JSON array."""
     return lead and hashlib.sha256(json.dumps(sorted(lead), ensure_ascii=False).encode()).hexdigest()
+
+
+def nulls_last(row: Row) -> list[tuple[bool, Any]]:
+    """As Postgres orders rows."""
+    return [(value is None, value) for value in row]
