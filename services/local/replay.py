@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 from pydantic import SecretStr
 
 from schemas.credit import Cause
+from schemas.identifier import identifier_id
 from services.local import replay_states as states
 from services.local.postgres import database as open_database
 from services.local.replay_moves import digests_shown, moves_of, moves_shown
@@ -21,15 +23,19 @@ from services.local.replay_reading import LONG_STATEMENT_SECONDS, Reading, readi
 from services.local.replay_screen import Screen, terminal
 from services.local.replay_states import BEFORE, REPLAY
 from services.reports.digest import digest_parts
-from services.runtime.postgres import STATE, Connection, Database, UndefinedTableError, connect
+from services.runtime.logs import describe
+from services.runtime.postgres import STATE, Connection, Database, UndefinedTableError, connect, is_outage
 from services.runtime.rules import changes, rules_of, stored_rules
-from services.runtime.settings import Settings, StartError
+from services.runtime.settings import Settings, SettingsError, StartError
 
 REFUSED = (
     "Nothing was changed. The rules are the same, yet this program derives another state from the same events than the "
     "one in force: an error is mended, a list is newer, or there is a new error. Look at what moves; if it is right, "
     "`closedloop replay --accept` puts it in force"
 )
+
+
+ONCE_MORE = "run `closedloop replay` once more"
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,12 @@ def main(settings: Settings, wish: Wish) -> int:
     with open_database(settings, make=False) as dsn, terminal() as screen:
         reached = settings.model_copy(update={"database_url": SecretStr(dsn)})
         reached.require("id_key")
-        return asyncio.run(replay(reached, wish, screen))
+        try:
+            return asyncio.run(replay(reached, wish, screen))
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            raise StartError(f"{describe(error)}. The state is whole, the old or the new one; {ONCE_MORE}") from error
 
 
 def main_drop(settings: Settings) -> int:
@@ -79,77 +90,108 @@ def main_drop(settings: Settings) -> int:
 async def replay(settings: Settings, wish: Wish, screen: Screen) -> int:
     """The whole replay; 1 when the new state was refused, else 0."""
     async with _claimed(settings.database_url.get_secret_value()) as (database, connection):
-        try:
-            before = await stored_rules(database) or rules_of(settings)
-        except UndefinedTableError as error:
-            raise StartError("the database has no tables yet; run `closedloop migrate`") from error
-        changed = changes(before, rules_of(settings))
-        for name, old, new in changed:
-            screen.say(f"{name}: {old} -> {new}")
-        size = await states.size_of(connection, STATE)
-        screen.say(f"The new state will need about as much room as the one in force: {_megabytes(size)}")
+        changed = await _announce(settings, database, connection, screen)
         await states.make_new(connection)
         async with reading(settings, REPLAY) as anew:
             screen.step("Replaying")
             await anew.reach(await anew.ends(), screen.tell)
-            await states.analyze_new(connection)
-            async with _at_rest(settings, anew, screen) as live:
-                screen.step("Comparing; new events wait in the log")
-                verdict = verdict_on(
-                    wish, rules_changed=bool(changed), equal=await _compare(live, anew, connection, screen)
-                )
-                if verdict is Verdict.switch:
-                    await _switch(database, anew, bool(changed), screen)
-            if verdict is Verdict.ask:
-                if screen.confirms("Put the new state in force?") is False:
-                    verdict = Verdict.leave
-                else:
-                    async with _at_rest(settings, anew, screen):
-                        await _switch(database, anew, bool(changed), screen)
-        if verdict in {Verdict.leave, Verdict.refuse}:
+            await states.analyze_new(database)
+            cause = Cause.rules_changed if changed else Cause.replayed
+            ours = _Replay(settings, screen, database, anew, await states.begun_at(database), cause)
+            verdict = await ours.come_to_a_verdict(wish)
+        if verdict is not Verdict.switch:
             await states.drop(connection, REPLAY)
             screen.say(REFUSED if verdict is Verdict.refuse else "Nothing was changed.")
     return 1 if verdict is Verdict.refuse else 0
 
 
-async def _compare(live: Reading, anew: Reading, connection: Connection, screen: Screen) -> bool:
-    """Say how the two states differ; whether they are equal."""
-    digests = [await digest_parts(each.database) for each in (live, anew)]
-    letters = [await each.database.fetchval(states.queries.letters) for each in (live, anew)]
-    screen.say("Digests of both states:")
-    for line in digests_shown(*digests):
-        screen.say(line)
-    if letters[0] != letters[1]:
-        screen.say(f"Dead letters: {letters[0]} -> {letters[1]}; `closedloop deadletters list` has the old ones")
-    if digests[0] == digests[1]:
-        return True
-    for line in moves_shown(await moves_of(connection)):
-        screen.say(line)
-    return False
+async def _announce(settings: Settings, database: Database, connection: Connection, screen: Screen) -> bool:
+    """Say what is about to happen; whether the rules are others than those in force.
+
+    Raises SettingsError when the leads in force have another key: the new ones would have other ids.
+    """
+    try:
+        stored = await stored_rules(database)
+        known = await database.fetchrow(states.queries.any_identifier)
+    except UndefinedTableError as error:
+        raise StartError("the database has no tables yet; run `closedloop migrate`") from error
+    if known is not None and known["id"] != identifier_id(known["value"], settings.id_key.get_secret_value()):
+        raise SettingsError(
+            "CLOSEDLOOP_ID_KEY is not the key of the leads in this database; a replay would rename them"
+        )
+    wanted = rules_of(settings)
+    changed = changes(stored or wanted, wanted)
+    for name, old, new in changed:
+        screen.say(f"{name}: {old} -> {new}")
+    size = await states.size_of(connection, STATE)
+    screen.say(f"The new state will need about as much room as the one in force: {_megabytes(size)}")
+    return bool(changed)
 
 
-async def _switch(database: Database, anew: Reading, rules_changed: bool, screen: Screen) -> None:
-    screen.step("Putting the new state in force")
-    await anew.stop()
-    cause = Cause.rules_changed if rules_changed else Cause.replayed
-    await states.put_in_force(database, cause, lambda waiting: screen.tell(0, 0, waiting))
-    screen.say(
-        f"The new state is in force. The former one is kept as schema {BEFORE} until the next replay; "
-        "`closedloop replay --drop` frees its room"
-    )
+@dataclass(frozen=True)
+class _Replay:
+    """One replay whose new state has been derived, but for what came in meanwhile."""
 
+    settings: Settings
+    screen: Screen
+    database: Database
+    anew: Reading
+    begun: datetime
+    cause: Cause
 
-@asynccontextmanager
-async def _at_rest(settings: Settings, anew: Reading, screen: Screen) -> AsyncIterator[Reading]:
-    """Both states at the same record, with all its effects; who reads for the one in force holds still meanwhile."""
-    async with reading(settings, STATE) as live:
-        screen.step("Holding still")
-        await live.hold(screen.tell)
-        ends = await live.ends()
-        for each in (live, anew):
-            screen.step("Catching up; new events wait in the log")
-            await each.reach(ends, screen.tell)
-        yield live
+    async def come_to_a_verdict(self, wish: Wish) -> Verdict:
+        """Compare, ask where there is something to ask, and put the new state in force if that is the verdict."""
+        async with self._at_rest() as live:
+            self.screen.step("Comparing; new events wait in the log")
+            equal = await self._compare(live)
+            verdict = verdict_on(wish, rules_changed=self.cause is Cause.rules_changed, equal=equal)
+            if verdict is Verdict.switch:
+                await self._switch()
+        if verdict is not Verdict.ask:
+            return verdict
+        if self.screen.confirms("Put the new state in force?") is False:
+            return Verdict.leave
+        async with self._at_rest():  # nobody had to hold still while a person thought
+            await self._switch()
+        return Verdict.switch
+
+    @asynccontextmanager
+    async def _at_rest(self) -> AsyncIterator[Reading]:
+        """Both states at the same record, with all its effects; who reads for the one in force holds still."""
+        async with reading(self.settings, STATE) as live:
+            self.screen.step("Waiting for the services to hold still")
+            await live.hold(self.screen.tell)
+            ends = await live.ends()
+            self.screen.step("Catching up; new events wait in the log")
+            for each in (live, self.anew):
+                await each.reach(ends, self.screen.tell)
+            yield live
+
+    async def _compare(self, live: Reading) -> bool:
+        """Say how the two states differ; whether they are equal."""
+        digests = [await digest_parts(each.database) for each in (live, self.anew)]
+        letters = [await each.database.fetchval(states.queries.letters) for each in (live, self.anew)]
+        self.screen.say("Digests of the state in force, and what they are anew:")
+        for line in digests_shown(*digests):
+            self.screen.say(line)
+        if letters[0] != letters[1]:
+            self.screen.say(f"Dead letters: {letters[0]} -> {letters[1]}")
+        if digests[0] == digests[1]:
+            return True
+        for line in moves_shown(await moves_of(self.database)):
+            self.screen.say(line)
+        return False
+
+    async def _switch(self) -> None:
+        self.screen.step("Putting the new state in force")
+        await self.anew.stop()
+        await states.put_in_force(
+            self.database, self.begun, self.cause, lambda waiting: self.screen.tell(0, 0, waiting)
+        )
+        self.screen.say(
+            f"The new state is in force. The former one is kept as schema {BEFORE} until the next replay; "
+            "`closedloop replay --drop` frees its room"
+        )
 
 
 @asynccontextmanager

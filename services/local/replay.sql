@@ -14,6 +14,10 @@ SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r
 SELECT quote_ident($1) || '.' || quote_ident(relname) AS name
 FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace($1) ORDER BY relname;
 
+-- name: any_identifier
+-- Somebody who is known in the state in force.
+SELECT id, value FROM state.identifiers LIMIT 1;
+
 -- name: held
 -- How many partitions of a log these members hold.
 SELECT count(*) FROM positions WHERE log_id = $1 AND owner = ANY ($2::text[]);
@@ -94,6 +98,10 @@ SELECT count(*) FROM state.entries WHERE superseded_at IS NULL;
 -- name: letters
 -- How many records could not be read or handled.
 SELECT count(*) FROM dead_letters;
+
+-- name: begun_at
+-- When the new state was begun.
+SELECT since FROM replay.rules;
 
 -- name: hold_ledger_still
 -- Nobody corrects the ledger in force until the transaction ends; it can be read.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from schemas.money import decimal_text
 from services.local.replay_states import queries
-from services.runtime.postgres import Connection
+from services.runtime.postgres import Database
 
 LEADS_SHOWN = 10
 
@@ -58,17 +58,17 @@ class Moves:
     """How many are credited at all, before."""
 
 
-async def moves_of(connection: Connection) -> Moves:
+async def moves_of(database: Database) -> Moves:
     """What differs between the state in force and the new one; both stand still."""
-    hands = await connection.fetch(queries.touches_of_other_lead, LEADS_SHOWN)
+    hands = await database.fetch(queries.touches_of_other_lead, LEADS_SHOWN)
     return Moves(
-        channels=[Touches(*row) for row in await connection.fetch(queries.touches_of_other_channel)],
+        channels=[Touches(*row) for row in await database.fetch(queries.touches_of_other_channel)],
         hands=[Hands(*row[:3]) for row in hands],
         touches_of_other_lead=hands[0]["all_touches"] if hands else 0,
         leads=hands[0]["all_leads"] if hands else 0,
-        money=[Money(*row) for row in await connection.fetch(queries.money_of_other_channel)],
-        deals=len(await connection.fetch(queries.changed_deals)),
-        won=await connection.fetchval(queries.count_won),
+        money=[Money(*row) for row in await database.fetch(queries.money_of_other_channel)],
+        deals=len(await database.fetch(queries.changed_deals)),
+        won=await database.fetchval(queries.count_won),
     )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from schemas.topics import READERS, TOPICS
@@ -27,6 +27,8 @@ from services.runtime.settings import Settings, StartError
 LOOK_SECONDS = 0.2
 AT_THE_END_SECONDS = 0.1
 LONG_STATEMENT_SECONDS = 86_400
+
+T = TypeVar("T")
 
 Ends = Mapping[str, Sequence[int]]
 """The next offset of each partition, by topic."""
@@ -95,8 +97,8 @@ class Reading:
     async def hold(self, tell: Tell) -> None:
         """Wait until nobody else is in the middle of a batch: until we hold all partitions of the log appended to."""
         log_id, wanted = self._logs[0][-1].log_id, sum(t.partitions for topics in READERS.values() for t in topics)
-        while (held := await self._look(queries.held, log_id, self._members, tell=tell)) != wanted:
-            tell(held or 0, wanted, "the services finish what they have begun")
+        while await self._patiently(self.database.fetchval(queries.held, log_id, self._members), tell) != wanted:
+            tell(0, 0, "the services finish what they have begun")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def reach(self, ends: Sequence[Ends], tell: Tell) -> None:
@@ -104,23 +106,18 @@ class Reading:
         for logs in self._logs:
             for log, bounds in zip(logs, ends, strict=True):
                 log.bounds = bounds
-        total = 0
-        while True:
-            self._check()
-            try:
-                failing = sum([await failing_notes(self.database, group) for group in READERS])
-                status = await status_of(self._store, self._logs[0])
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                tell(0, total, describe(error))
-            else:
-                left, notes = sum(status.lag.values()), sum(status.notes.values())
-                total = max(total, left)
-                tell(total - left, total, "" if left else f"{notes} notes")
-                if not left and notes <= failing:
-                    return
+        total = left = notes = 1
+        while left or notes:
+            left, notes = await self._patiently(self._left(), tell) or (left, notes)
+            total = max(total, left)
+            tell(total - left, total, "" if left else f"{notes} notes")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _left(self) -> tuple[int, int]:
+        """How many records and notes have no effects yet; a note that fails has all that it can have."""
+        failing = sum([await failing_notes(self.database, group) for group in READERS])
+        status = await status_of(self._store, self._logs[0])
+        return sum(status.lag.values()), max(0, sum(status.notes.values()) - failing)
 
     async def stop(self) -> None:
         """Let them finish, and leave."""
@@ -137,16 +134,16 @@ class Reading:
                     "the state was replaced meanwhile; nothing was switched, run `closedloop replay` again"
                 )
 
-    async def _look(self, query: str, *args: object, tell: Tell) -> int | None:
+    async def _patiently(self, look: Awaitable[T], tell: Tell) -> T | None:
+        """What the look finds; None while the database cannot be reached."""
         self._check()
         try:
-            found: int = await self.database.fetchval(query, *args)
+            return await look
         except Exception as error:
             if not is_outage(error):
                 raise
             tell(0, 0, describe(error))
             return None
-        return found
 
 
 @asynccontextmanager

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from services.runtime.logs import describe
+
 LINE_SECONDS = 10.0
 
 
@@ -48,7 +50,7 @@ class Terminal:
         self._task = progress.add_task("", total=None, waiting="", visible=False)
         self._is_drawn = progress.console.is_terminal
         self._step = ""
-        self._told = ("", 0.0)
+        self._told = ("", time.monotonic())
 
     def say(self, line: str) -> None:
         with self._aside():
@@ -57,13 +59,13 @@ class Terminal:
     def step(self, name: str) -> None:
         self._step = name
         self._progress.reset(self._task, description=name, total=None, waiting="", visible=True)
-        self._told = ("", 0.0)
+        self._told = ("", time.monotonic())
         if not self._is_drawn:
             self._progress.console.print(name)
 
     def tell(self, done: int, total: int, waiting: str = "") -> None:
         self._progress.update(self._task, completed=done, total=total or None, waiting=waiting)
-        line = f"{self._step}: {done} of {total} records" + (f", {waiting}" if waiting else "")
+        line = f"{self._step}: " + ", ".join(filter(None, (f"{done} of {total} records" if total else "", waiting)))
         if not self._is_drawn and line != self._told[0] and time.monotonic() - self._told[1] > LINE_SECONDS:
             self._told = line, time.monotonic()
             self._progress.console.print(line)
@@ -86,16 +88,17 @@ class Terminal:
             self._progress.start()
 
 
-class _Waiting(logging.Handler):
-    """What the consumers log of an outage, as what is being waited for; the rest is for services that run for ever."""
+class _Errors(logging.Handler):
+    """What fails for good; what is waited for, and what is put aside, the screen is told in other ways."""
 
     def __init__(self, progress: Progress) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.ERROR)
         self._progress = progress
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.ERROR:
-            self._progress.console.print(f"{record.getMessage()}: {getattr(record, 'reason', '')}", markup=False)
+        error = record.exc_info[1] if record.exc_info else None
+        line = record.getMessage() + (f": {describe(error)}" if error else "")
+        self._progress.console.print(line, markup=False)
 
 
 @contextmanager
@@ -111,6 +114,8 @@ def terminal() -> Iterator[Terminal]:
         redirect_stdout=False,
         disable=not console.is_terminal,
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[_Waiting(progress)], force=True)
+    logging.basicConfig(level=logging.ERROR, handlers=[_Errors(progress)], force=True)
+    for client in ("asyncpg.pool", "aiokafka"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)  # they tell the outages that we tell of
     with progress:
         yield Terminal(progress)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from schemas.credit import Cause
 from services.runtime.migrate import make_beside, read_migrations
@@ -45,21 +46,29 @@ async def drop(connection: Connection, schema: str) -> None:
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
-async def analyze_new(connection: Connection) -> None:
+async def analyze_new(database: Database) -> None:
     """Tell Postgres what the new tables are like; it has not always got round to it."""
-    names = [row["name"] for row in await connection.fetch(queries.tables, REPLAY)]
-    await connection.execute("ANALYZE " + ", ".join(names))
+    names = [row["name"] for row in await database.fetch(queries.tables, REPLAY)]
+    await database.execute("ANALYZE " + ", ".join(names))
 
 
-async def put_in_force(database: Database, cause: Cause, tell: Callable[[str], None]) -> None:
+async def begun_at(database: Database) -> datetime:
+    """By what the new state is known for our own: no other has begun at this instant."""
+    begun: datetime = await database.fetchval(queries.begun_at)
+    return begun
+
+
+async def put_in_force(database: Database, begun: datetime, cause: Cause, tell: Callable[[str], None]) -> None:
     """Carry the ledger over into the new state, and make that one the state.
 
     Nobody may be at work on the new state, and both must have read the same. The ledger is held still meanwhile, so
     that no correction is lost; then, for an instant, the whole state in force: who is in the middle of it ends first,
-    and who waits finds the new one under its name. Raises StartError when the tables were migrated since the new state
-    was made.
+    and who waits finds the new one under its name. Raises StartError when the new state is not the one that `begun`
+    stands for, or the tables were migrated since it was made.
     """
     async with database.transaction() as gate:
+        if await gate.fetchval(queries.begun_at) != begun:
+            raise StartError("another replay has begun while Postgres was away; nothing was changed by this one")
         await gate.execute(queries.hold_ledger_still)
         async with database.transaction() as connection:
             await _carry_over(connection, cause)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from attributor.__main__ import serve as attributor
 from identity.__main__ import serve as identity
@@ -19,7 +20,7 @@ from services.runtime import leases
 from services.runtime.lifecycle import Service
 from services.runtime.postgres import connect
 from services.runtime.rules import Replaced, adopt_rules, rules_of
-from services.runtime.settings import Settings, StartError
+from services.runtime.settings import Settings, SettingsError, StartError
 from tests.builders import at, deal, form, page
 from tests.closing import differences, present
 from tests.faulty import Site, open_site, until
@@ -206,6 +207,14 @@ async def test_of_two_replays_at_once_the_second_says_so(site: Site) -> None:
         with pytest.raises(StartError, match="another `closedloop replay` is under way"):
             await replay(site.settings, Wish(), Heard())
     assert await replay(site.settings, Wish(), Heard()) == 0
+
+
+async def test_with_another_key_of_the_leads_nothing_begins(site: Site) -> None:
+    await site.append(*MOVING)
+    assert await replay(site.settings, Wish(), Heard()) == 0
+    other = site.settings.model_copy(update={"id_key": SecretStr("another key of leads")})
+    with pytest.raises(SettingsError, match="CLOSEDLOOP_ID_KEY is not the key"):
+        await replay(other, Wish(), Heard())
 
 
 async def test_a_replay_begins_anew_where_a_killed_one_has_left_half_a_state(site: Site) -> None:
