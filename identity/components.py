@@ -66,12 +66,9 @@ def shared_among(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set
     }
 
 
-def reopened_among(counts: Iterable[tuple[UUID, str, str, int]]) -> set[UUID]:
-    """Of identifiers that were shared those that no longer are, by all their (id, kind, kind of partners, how many)."""
-    still: dict[UUID, bool] = {}
-    for each, kind, partner_kind, count in counts:
-        still[each] = still.get(each, False) or is_too_many(kind, partner_kind, count)
-    return {each for each, is_shared in still.items() if not is_shared}
+def shared_by_count(counts: Iterable[tuple[UUID, str, str, int]]) -> set[UUID]:
+    """Those seen with too many, by all their (id, kind, kind of partners, how many)."""
+    return {each for each, kind, partner_kind, count in counts if is_too_many(kind, partner_kind, count)}
 
 
 def place(
@@ -84,23 +81,48 @@ def place(
     given. A lead is named by its component's earliest identifier (by first sight, then value).
     """
     shared = shared_among({**outsiders, **members}, pairs) | {each for each, member in members.items() if member.shared}
-    parent = {identifier: identifier for identifier in members}
+    inside = (pair for pair in pairs if members.keys() >= set(pair) and shared.isdisjoint(pair))
+    group_of = connected(members, inside)
+    named_by = earliest_of((group_of[each], member) for each, member in members.items())
+    return {each: Placement(named_by[group_of[each]], each in shared) for each in members}
 
-    def root(identifier: UUID) -> UUID:
-        while parent[identifier] != identifier:
-            parent[identifier] = identifier = parent[parent[identifier]]
-        return identifier
 
-    for one, other in pairs:
-        if one in members and other in members and not {one, other} & shared:
-            parent[root(one)] = root(other)
+def joined(
+    changed: Mapping[UUID, Identifier], heads: Mapping[UUID, Identifier], links: Iterable[Pair]
+) -> dict[UUID, UUID]:
+    """By each lead of these identifiers the one that it becomes, when links are added and nothing falls apart.
 
-    earliest: dict[UUID, Identifier] = {}
-    for identifier, member in members.items():
-        best = earliest.setdefault(root(identifier), member)
-        if (member.first_at, member.value) < (best.first_at, best.value):
-            earliest[root(identifier)] = member
-    return {identifier: Placement(earliest[root(identifier)].id, identifier in shared) for identifier in members}
+    `heads` are the identifiers that name these leads; a changed one that was seen earlier now names its lead. It costs
+    no more than the links, whoever else is in the leads.
+    """
+    group_of = connected(heads, ((changed[one].lead, changed[other].lead) for one, other in links))
+    candidates = [*((head.id, head) for head in heads.values()), *((each.lead, each) for each in changed.values())]
+    named_by = earliest_of((group_of[lead], each) for lead, each in candidates)
+    return {lead: named_by[group_of[lead]] for lead in heads}
+
+
+def connected(nodes: Iterable[UUID], links: Iterable[Pair]) -> dict[UUID, UUID]:
+    """Each node's component, named by one of its nodes: union-find with path halving (Tarjan and van Leeuwen, 1984)."""
+    parent = {node: node for node in nodes}
+
+    def root(node: UUID) -> UUID:
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    for one, other in links:
+        parent[root(one)] = root(other)
+    return {node: root(node) for node in parent}
+
+
+def earliest_of(grouped: Iterable[tuple[UUID, Identifier]]) -> dict[UUID, UUID]:
+    """By group its identifier that was seen first, of several the one with the least value."""
+    best: dict[UUID, Identifier] = {}
+    for group, each in grouped:
+        known = best.setdefault(group, each)
+        if (each.first_at, each.value) < (known.first_at, known.value):
+            best[group] = each
+    return {group: each.id for group, each in best.items()}
 
 
 def changed_leads(members: Mapping[UUID, Identifier], placed: Mapping[UUID, Placement]) -> set[UUID]:

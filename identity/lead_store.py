@@ -1,6 +1,7 @@
 """Leads in the database: identifiers, the pairs between them, and the cuts that hold pairs apart. Decides nothing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from identity.components import Identifier, Pair, Placement, kind_of
@@ -10,11 +11,19 @@ from services.runtime.postgres import Connection, Database, columns, load_querie
 QUERIES = load_queries("identity")
 
 
-async def unsettled(source: Database | Connection, facts: Facts) -> list[UUID]:
-    """Identifiers of the batch whose leads do not take all facts into account."""
+class Link(NamedTuple):
+    """A pair that the leads do not take into account yet, or an identifier beside itself that was seen earlier."""
+
+    a: UUID
+    b: UUID
+    cut: bool
+    """Whether the pair is held apart."""
+
+
+async def unsettled(source: Database | Connection, facts: Facts) -> list[Link]:
+    """What of the batch the leads do not take into account yet."""
     a, b = columns(facts.pairs) or ([], [])
-    rows = await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])
-    return [row["id"] for row in rows]
+    return [Link(*row) for row in await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])]
 
 
 async def lock_graph(connection: Connection) -> None:
@@ -28,7 +37,7 @@ async def put_cuts(connection: Connection, pairs: Sequence[Pair]) -> list[Pair]:
 
 
 async def partner_counts(connection: Connection, identifiers: Sequence[UUID]) -> list[tuple[UUID, str, str, int]]:
-    """Of those that are shared: id, kind, kind of partners, and with how many they were seen."""
+    """Of each of these: id, kind, kind of partners, and with how many it was seen."""
     rows = await connection.fetch(QUERIES.partner_counts, identifiers)
     return [(row["id"], kind_of(row["value"]), row["partner_kind"], row["partners"]) for row in rows]
 
@@ -46,6 +55,28 @@ async def neighbourhood(
     pairs = {(row["a"], row["b"]): row["cut"] for row in await connection.fetch(QUERIES.pairs_around, opened, changed)}
     ends = {end for pair in pairs for end in pair}
     return members, await identifiers(connection, ends - members.keys()), pairs
+
+
+async def members_of(connection: Connection, leads: Iterable[UUID]) -> dict[UUID, int]:
+    """How many identifiers each of these leads has."""
+    return {row["lead"]: row["members"] for row in await connection.fetch(QUERIES.members_of, sorted(leads))}
+
+
+async def note_joined(connection: Connection, leads: Iterable[UUID]) -> None:
+    """Leave a note for each identifier of these leads, which are about to become parts of others."""
+    await connection.execute(QUERIES.note_joined, sorted(leads))
+
+
+async def put_joined(
+    connection: Connection, changed: Mapping[UUID, Identifier], leads: Mapping[UUID, UUID], links: Iterable[Link]
+) -> None:
+    """Store the leads by what they become, and that the changed identifiers and the links are taken into account."""
+    if moves := sorted((old, new) for old, new in leads.items() if old != new):
+        await connection.execute(QUERIES.move_leads, *columns(moves))
+    rows = sorted((each.id, each.first_at, leads[each.lead], each.shared) for each in changed.values())
+    await connection.execute(QUERIES.place_identifiers, *columns(rows))
+    if pairs := sorted((link.a, link.b) for link in links if link.a != link.b):
+        await connection.execute(QUERIES.settle_pairs, *columns(pairs))
 
 
 async def put_placements(

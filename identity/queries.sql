@@ -57,11 +57,11 @@ WHERE s.visitor_id IS NOT NULL AND s.type IN ('touch', 'unlink');
 INSERT INTO carriers SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING;
 
 -- name: unsettled
--- The ends of what the leads do not take into account yet, among the batch's identifiers and pairs.
-SELECT unnest(ARRAY[a, b]) AS id
+-- What the leads do not take into account yet, among the batch's pairs and, each beside itself, its identifiers.
+SELECT a, b, EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (pairs.a, pairs.b)) AS cut
 FROM pairs JOIN unnest($1::uuid[], $2::uuid[]) AS batch (a, b) USING (a, b) WHERE NOT settled
-UNION
-SELECT id FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled;
+UNION ALL
+SELECT id, id, false FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled;
 
 -- name: lock_graph
 -- One at a time changes leads; held for a few milliseconds, never across a fold.
@@ -86,15 +86,15 @@ WITH batch AS (
 SELECT a, b FROM lifted UNION ALL SELECT a, b FROM made;
 
 -- name: partner_counts
--- Those of these identifiers that are shared, with how many partners of each kind, unlinked ones left out. It reads all
--- that a login of thousands was seen with, and is asked only when somebody unlinks one.
+-- With how many partners of each kind each of these identifiers was seen, unlinked ones left out. Of one that is shared it
+-- reads all, thousands perhaps, and is asked only when somebody unlinks one.
 SELECT i.id, i.value, partner.kind AS partner_kind, count(*) AS partners
 FROM identifiers i
 JOIN pairs p ON i.id IN (p.a, p.b)
 JOIN identifiers other ON other.id = CASE WHEN p.a = i.id THEN p.b ELSE p.a END
 CROSS JOIN LATERAL (SELECT CASE split_part(other.value, ':', 1) WHEN 'crm' THEN 'crm:' || split_part(other.value, ':', 2)
                                 ELSE split_part(other.value, ':', 1) END AS kind) AS partner
-WHERE i.id = ANY ($1::uuid[]) AND i.shared AND NOT EXISTS (SELECT FROM cuts c WHERE (c.a, c.b) = (p.a, p.b))
+WHERE i.id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM cuts c WHERE (c.a, c.b) = (p.a, p.b))
 GROUP BY i.id, i.value, partner.kind;
 
 -- name: component_members
@@ -125,6 +125,18 @@ FROM (
 -- name: identifiers_by_id
 -- What is known of these identifiers.
 SELECT id, value, first_at, lead, shared FROM identifiers WHERE id = ANY ($1::uuid[]);
+
+-- name: members_of
+-- How many identifiers these leads have.
+SELECT lead, count(*) AS members FROM identifiers WHERE lead = ANY ($1::uuid[]) GROUP BY lead;
+
+-- name: note_joined
+-- Everyone in these leads is about to have others beside him.
+INSERT INTO notes (consumer_group, kind, key) SELECT 'identity', 'joined', id FROM identifiers WHERE lead = ANY ($1::uuid[]);
+
+-- name: move_leads
+-- Whole leads become others.
+UPDATE identifiers SET lead = moved.new FROM unnest($1::uuid[], $2::uuid[]) AS moved (old, new) WHERE lead = moved.old;
 
 -- name: place_identifiers
 -- The leads as decided. Who was seen earlier still in the meantime stays unsettled.
@@ -299,6 +311,15 @@ SELECT DISTINCT 'identity', 'visitor', c.visitor_id
 FROM identifiers i JOIN carriers c ON c.identifier = i.id
 WHERE i.lead = ANY ($1::uuid[])
   AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
+
+-- name: note_visitors_of_joined
+-- Someone who has others beside him now concerns visitors that carry one of those as well.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT DISTINCT 'identity', 'visitor', c.visitor_id
+FROM carriers c JOIN identifiers i ON i.id = c.identifier
+WHERE c.identifier = ANY ($1::uuid[]) AND EXISTS (
+    SELECT FROM carriers other JOIN identifiers beside ON beside.id = other.identifier
+    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier AND beside.lead = i.lead);
 
 -- name: note_visitors_of_identifiers
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.

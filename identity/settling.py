@@ -5,9 +5,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from identity import lead_store, store, touch_store
-from identity.components import Pair, changed_leads, place, reopened_among
+from identity.components import Pair, changed_leads, joined, place, shared_by_count
 from identity.facts import Facts
 from identity.folding import touch_notes
+from identity.lead_store import Link
 from identity.offline import TouchKey, changes_of
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR, IDENTITY
@@ -20,18 +21,46 @@ async def settle_leads(database: Database, facts: Facts, cuts: Sequence[Pair]) -
         return
     async with database.transaction(durable=False) as connection:
         await lead_store.lock_graph(connection)
-        ends = {end for pair in await lead_store.put_cuts(connection, cuts) for end in pair} if cuts else set()
-        if changed := sorted({*await lead_store.unsettled(connection, facts), *ends}):
-            await settle(connection, changed, sorted(ends))
+        parted = {end for pair in await lead_store.put_cuts(connection, cuts) for end in pair} if cuts else set()
+        links = await lead_store.unsettled(connection, facts)
+        if parted or (links and not await join(connection, links)):
+            await settle(connection, {end for link in links for end in link[:2]} | parted, parted)
 
 
-async def settle(connection: Connection, changed: Sequence[UUID], parted: Sequence[UUID] = ()) -> None:
+async def join(connection: Connection, links: Sequence[Link]) -> bool:
+    """Let the links join leads, when that is all they do; False when one makes an identifier shared.
+
+    The graph is locked. It costs no more than the links and the leads that become others, however large the one is that they join.
+    """
+    changed = await lead_store.identifiers(connection, {end for link in links for end in link[:2]})
+    opened = [each.id for each in changed.values() if not each.shared]
+    if shared_by_count(await lead_store.partner_counts(connection, opened)):
+        return False
+    heads = await lead_store.identifiers(connection, {each.lead for each in changed.values()})
+    connecting = [link[:2] for link in links if not (link.cut or changed[link.a].shared or changed[link.b].shared)]
+    leads = joined(changed, heads, connecting)
+    parts_of: dict[UUID, list[UUID]] = {}
+    for old, new in leads.items():
+        parts_of.setdefault(new, []).append(old)
+    merged = {new: parts for new, parts in parts_of.items() if len(parts) > 1}
+    if merged:
+        sizes = await lead_store.members_of(connection, {old for parts in merged.values() for old in parts})
+        largest = {max(parts, key=sizes.__getitem__) for parts in merged.values()}
+        await lead_store.note_joined(connection, sizes.keys() - largest)
+    await lead_store.put_joined(connection, changed, leads, links)
+    await store.leave_notes(connection, [Note(ATTRIBUTOR, NoteKind.lead, str(new)) for new in sorted(merged)])
+    return True
+
+
+async def settle(connection: Connection, changed: Collection[UUID], parted: Collection[UUID] = ()) -> None:
     """Decide the leads around these identifiers anew, and note who must hear of it. The graph is locked.
 
     The `parted` are those of a pair that was unlinked or linked again: only then may one cease to be shared.
     """
-    reopened = reopened_among(await lead_store.partner_counts(connection, parted)) if parted else set()
-    members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, reopened)
+    were_shared = [each.id for each in (await lead_store.identifiers(connection, parted)).values() if each.shared]
+    still = shared_by_count(await lead_store.partner_counts(connection, were_shared)) if were_shared else set()
+    reopened = set(were_shared) - still
+    members, outsiders, pairs = await lead_store.neighbourhood(connection, sorted(changed), reopened)
     if not members:
         return  # a cut of people whom nobody has seen yet
     judged = {each: replace(member, shared=False) if each in reopened else member for each, member in members.items()}

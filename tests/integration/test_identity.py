@@ -152,7 +152,7 @@ async def test_a_login_of_thousands_costs_each_of_them_no_more_than_one_of_ten(l
     late = facts(form(None, "late", at(), "late@x.org", user_id="web"))
     await store.add_facts(loop.database, late)
     async with loop.database.transaction() as connection:
-        changed = await lead_store.unsettled(connection, late)
+        changed = sorted({end for link in await lead_store.unsettled(connection, late) for end in link[:2]})
         members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
     assert (len(members), len(outsiders), len(pairs)) == (2, 0, 1)
 
@@ -336,7 +336,7 @@ async def settle_while(loop: Loop, one: Facts, meanwhile: Facts) -> None:
     """Settle the leads of one batch while another consumer stores the facts of the next."""
     async with loop.database.transaction() as connection:
         await lead_store.lock_graph(connection)
-        changed = await lead_store.unsettled(connection, one)
+        changed = sorted({end for link in await lead_store.unsettled(connection, one) for end in link[:2]})
         members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
         await store.add_facts(loop.database, meanwhile)
         await lead_store.put_placements(connection, members, place(members, outsiders, set(pairs)), pairs)
