@@ -25,7 +25,7 @@ from services.local.replay_states import BEFORE, REPLAY
 from services.reports.digest import digest_parts
 from services.runtime.logs import describe
 from services.runtime.postgres import STATE, Connection, Database, UndefinedTableError, connect, is_outage
-from services.runtime.rules import changes, rules_of, stored_rules
+from services.runtime.rules import adopt_rules, changes, rules_of
 from services.runtime.settings import Settings, SettingsError, StartError
 
 REFUSED = (
@@ -111,7 +111,7 @@ async def _announce(settings: Settings, database: Database, connection: Connecti
     Raises SettingsError when the leads in force have another key: the new ones would have other ids.
     """
     try:
-        stored = await stored_rules(database)
+        stored = await adopt_rules(database, settings)
         known = await database.fetchrow(states.queries.any_identifier)
     except UndefinedTableError as error:
         raise StartError("the database has no tables yet; run `closedloop migrate`") from error
@@ -120,7 +120,7 @@ async def _announce(settings: Settings, database: Database, connection: Connecti
             "CLOSEDLOOP_ID_KEY is not the key of the leads in this database; a replay would rename them"
         )
     wanted = rules_of(settings)
-    changed = changes(stored or wanted, wanted)
+    changed = changes(stored, wanted)
     for name, old, new in changed:
         screen.say(f"{name}: {old} -> {new}")
     size = await states.size_of(connection, STATE)

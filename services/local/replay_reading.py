@@ -106,11 +106,12 @@ class Reading:
         for logs in self._logs:
             for log, bounds in zip(logs, ends, strict=True):
                 log.bounds = bounds
-        total = left = notes = 1
-        while left or notes:
-            left, notes = await self._patiently(self._left(), tell) or (left, notes)
-            total = max(total, left)
-            tell(total - left, total, "" if left else f"{notes} notes")
+        total = 0
+        while (found := await self._patiently(self._left(), tell)) != (0, 0):
+            if found is not None:
+                left, notes = found
+                total = max(total, left)
+                tell(total - left, total, "" if left else f"{notes} notes")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _left(self) -> tuple[int, int]:
