@@ -33,20 +33,36 @@ class Folded:
     new: list[Visit]
 
 
-async def fold_spans(connection: Connection, spans: Sequence[Span]) -> None:
-    """Bring the visits of these visitors in line with their hits, and note whose touches changed."""
+async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int | None = None) -> None:
+    """Bring the visits of these visitors in line with their hits, and note whose touches changed.
+
+    Where more than `longest` hits of one visit would have to be read again, that is put off.
+    """
     pending, done = list(spans), list[Folded]()
     for horizon in HORIZONS:
         if not pending:
             break
         ranges = await store.fold_ranges(connection, pending, horizon)
+        if longest is not None:
+            ranges = await _put_off_long(connection, pending, ranges, longest)
+        if not ranges:
+            break
         hits, visits = await store.hits_in(connection, ranges), await store.visits_in(connection, ranges)
         folded = [fold_range(part, hits[part.visitor_id], visits[part.visitor_id]) for part in ranges]
         done += [each for each in folded if each is not None]
-        reached = {each.part.visitor_id for each in done}
-        pending = [span for span in pending if span.visitor_id not in reached]
+        unfinished = {part.visitor_id for part, each in zip(ranges, folded, strict=True) if each is None}
+        pending = [span for span in pending if span.visitor_id in unfinished]
     if done:
         await _store(connection, done)
+
+
+async def _put_off_long(
+    connection: Connection, spans: Sequence[Span], ranges: Sequence[Range], longest: int
+) -> list[Range]:
+    """The ranges without those that would read too many hits again, of which notes are left."""
+    long = {part.visitor_id for part in ranges if part.hits_again > longest}
+    await store.put_off(connection, [span for span in spans if span.visitor_id in long])
+    return [part for part in ranges if part.visitor_id not in long]
 
 
 def fold_range(part: Range, hits: Sequence[Hit], standing: Sequence[Visit]) -> Folded | None:

@@ -161,16 +161,27 @@ FROM hits JOIN unnest($1::text[], $2::text[]) AS batch (visitor_id, event_id) US
 GROUP BY visitor_id;
 
 -- name: fold_ranges
--- Where to fold: from the last visit that began before the change, up to the $4th that begins after it.
-SELECT span.visitor_id,
-       resumed.started_at AS resume_at, resumed.touch_id AS resume_id,
-       resumed.channel, resumed.source, resumed.medium, resumed.campaign, resumed.content, resumed.term, resumed.running,
+-- Where to fold: from the last visit that began before the change, up to the $4th that begins after it. Where the change
+-- comes after that visit's last hit, the visit goes on from there, with the referrer of this hit.
+SELECT span.visitor_id, resumed.started_at, resumed.touch_id, resumed.last_at, resumed.hits, resumed.channel,
+       resumed.source, resumed.medium, resumed.campaign, resumed.content, resumed.term, resumed.running,
+       resumed.landing_page, resumed.referrer, resumed.click_ids, resumed.identified, resumed.owner,
+       last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer, named.lead,
        stop.started_at AS stop_at, stop.touch_id AS stop_id
 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
 LEFT JOIN LATERAL (
     SELECT * FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at < span.from_at
     ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1
 ) AS resumed ON true
+LEFT JOIN LATERAL (
+    SELECT h.event_id, h.referrer FROM hits h
+    WHERE resumed.last_at < span.from_at AND h.visitor_id = span.visitor_id AND h.occurred_at = resumed.last_at
+        AND h.type = ANY ($5::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
+            SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
+                AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
+    ORDER BY h.event_id DESC LIMIT 1
+) AS last ON true
+LEFT JOIN identifiers named ON named.id = resumed.identified
 LEFT JOIN LATERAL (
     SELECT v.started_at, v.touch_id FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at > span.to_at
     ORDER BY v.started_at, v.touch_id OFFSET $4::integer - 1 LIMIT 1
@@ -298,6 +309,12 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
     occurred_at = excluded.occurred_at, visitor_id = excluded.visitor_id, name = excluded.name,
     channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
     owner = excluded.owner;
+
+-- name: put_off_folds
+-- Spans of visitors to fold in some seconds.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at, due_at)
+SELECT 'identity', 'visitor', visitor_id, from_at, to_at, clock_timestamp() + interval '5 seconds'
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at);
 
 -- name: leave_notes
 -- What others must look at again.

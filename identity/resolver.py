@@ -16,7 +16,7 @@ from identity.folding import fold_spans
 from identity.offline import TouchKey
 from identity.settling import settle_leads, settle_touches
 from identity.store import Span
-from schemas.note import ALL_TIME, Note, NoteKind
+from schemas.note import Note, NoteKind
 from schemas.topics import IDENTITY
 from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
@@ -24,6 +24,9 @@ from services.runtime.postgres import Connection, Database
 
 NOTES_AT_ONCE = 100
 VISITORS_AT_ONCE = 200
+
+HITS_AGAIN_AT_ONCE = 1_000
+"""A late hit in a longer visit (a kiosk's, a monitor's) waits some seconds for others, so that it holds up nobody."""
 
 
 class Resolver:
@@ -44,7 +47,8 @@ class Resolver:
         async with self._database.transaction() as connection:
             if visitors:
                 await store.lock_visitors(connection, visitors)
-                await fold_spans(connection, await store.concerned_spans(connection, facts.hits))
+                spans = await store.concerned_spans(connection, facts.hits)
+                await fold_spans(connection, spans, longest=HITS_AGAIN_AT_ONCE)
             if visitors or touches:
                 await settle_touches(connection, touches, visitors)
             await fence(connection)
@@ -63,12 +67,17 @@ class Resolver:
 
 
 async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:
-    """Bring the visits of these visitors, all of them, and these offline touches in line with what has changed."""
-    visitors = sorted({note.key for note in notes if note.kind is NoteKind.visitor})
+    """Bring the visits of these visitors in these times, and these offline touches, in line with what has changed."""
+    spans: dict[str, Span] = {}
+    for note in notes:
+        if note.kind is NoteKind.visitor:
+            known = spans.get(note.key, Span(note.key, note.from_at, note.to_at))
+            spans[note.key] = Span(note.key, min(known.from_at, note.from_at), max(known.to_at, note.to_at))
+    visitors = sorted(spans)
     touches = sorted({touch_key(note) for note in notes if note.kind is NoteKind.touch})
     if visitors:
         await store.lock_visitors(connection, visitors)
-        await fold_spans(connection, [Span(visitor, *ALL_TIME) for visitor in visitors])
+        await fold_spans(connection, [spans[visitor] for visitor in visitors])
     await settle_touches(connection, touches, visitors)
 
 

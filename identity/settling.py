@@ -30,7 +30,8 @@ async def settle_leads(database: Database, facts: Facts, cuts: Sequence[Pair]) -
 async def join(connection: Connection, links: Sequence[Link]) -> bool:
     """Let the links join leads, when that is all they do; False when one makes an identifier shared.
 
-    The graph is locked. It costs no more than the links and the leads that become others, however large the one is that they join.
+    The graph is locked. It costs no more than the links and the leads that become others, however large the one is
+    that they join.
     """
     changed = await lead_store.identifiers(connection, {end for link in links for end in link[:2]})
     opened = [each.id for each in changed.values() if not each.shared]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,13 +12,16 @@ from identity.components import Identifier, Pair
 from identity.facts import Facts, HitFact
 from identity.lead_store import identifiers
 from identity.offline import TouchKey
-from identity.visits import Hit, Start, Visit
+from identity.visits import Hit, Standing, Start, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
 from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 QUERIES = load_queries("identity")
+
+NEVER = (ALL_TIME[1], "")
+"""Behind the last hit of every visitor."""
 
 
 class Span(NamedTuple):
@@ -33,13 +36,23 @@ class Span(NamedTuple):
 class Range:
     """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
 
-    Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last.
+    Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last. Where all that
+    changed comes after the last hit of the visit that stands, it is resumed whole, and its hits are not read again.
     """
 
     visitor_id: str
     start: tuple[datetime, str]
-    resumed: Start | None
+    resumed: Start | Standing | None
     stop: tuple[datetime, str] | None
+    hits_again: int
+    """How many hits of the visit that stands are read again."""
+
+    @property
+    def hits_from(self) -> tuple[datetime, str]:
+        """From which hit on they are read."""
+        if isinstance(self.resumed, Standing):
+            return (self.resumed.visit.last_at + timedelta.resolution, "")
+        return self.start
 
 
 async def add_facts(database: Database, facts: Facts) -> None:
@@ -82,12 +95,14 @@ async def concerned_spans(connection: Connection, hits: Sequence[HitFact]) -> li
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
     """Where to fold for these spans, reaching to the `horizon`th standing visit after each."""
-    return [_range(row) for row in await connection.fetch(QUERIES.fold_ranges, *columns(spans), horizon)]
+    rows = await connection.fetch(QUERIES.fold_ranges, *columns(spans), horizon, sorted(HITS))
+    return [_range(row) for row in rows]
 
 
 async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Hit]]:
     """The hits that count, by visitor and in order, with the person each names as the leads stand now."""
-    rows = await connection.fetch(QUERIES.hits_in_ranges, *_bounds(ranges), sorted(HITS))
+    parts = [(part.visitor_id, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
+    rows = await connection.fetch(QUERIES.hits_in_ranges, *columns(parts), sorted(HITS))
     names = {identifier for row in rows for identifier in row["identifiers"] or ()}
     known = await identifiers(connection, names) if names else {}
     hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}
@@ -133,6 +148,12 @@ async def settle_owners(
     return [(row["started_at"], row["old_owner"], row["new_owner"]) for row in rows if row["is_touch"]]
 
 
+async def put_off(connection: Connection, spans: Sequence[Span]) -> None:
+    """Leave notes to fold these spans a little later, together with what else comes for their visitors until then."""
+    if spans:
+        await connection.execute(QUERIES.put_off_folds, *columns(spans))
+
+
 async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
     """Store notes in the transaction that makes them true."""
     if notes:
@@ -154,20 +175,20 @@ async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
 
 
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
-    never = (ALL_TIME[1], "")
-    return columns([(part.visitor_id, *part.start, *(part.stop or never)) for part in ranges])
+    return columns([(part.visitor_id, *part.start, *(part.stop or NEVER)) for part in ranges])
 
 
 def _range(row: Record) -> Range:
-    resumed = None
-    if row["resume_at"] is not None:
-        source = _source(row)
-        resumed = Start(source, Source(*orjson.loads(row["running"])) if row["running"] else source)
+    resumed: Start | Standing | None = None
+    if row["started_at"] is not None:
+        visit = _visit(row)
+        resumed = Standing(visit, row["last_referrer"], row["lead"]) if row["goes_on"] else visit.start
     return Range(
         visitor_id=row["visitor_id"],
-        start=(row["resume_at"], row["resume_id"]) if resumed else (ALL_TIME[0], ""),
+        start=(row["started_at"], row["touch_id"]) if resumed else (ALL_TIME[0], ""),
         resumed=resumed,
         stop=(row["stop_at"], row["stop_id"]) if row["stop_at"] is not None else None,
+        hits_again=0 if row["goes_on"] else row["hits"] or 0,
     )
 
 

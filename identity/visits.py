@@ -80,13 +80,27 @@ class Visit:
         return touch if self.landing_page is not None and self.owner is not None else ()
 
 
+class Standing(NamedTuple):
+    """A visit with which hits after its last one may go on, and the rest of what they need to know of it."""
+
+    visit: Visit
+    last_referrer: str | None
+    """The referrer of its last hit."""
+    lead: UUID | None
+    """Whom it has identified."""
+
+
 class _Open:
     """The visit that the fold is in."""
 
-    __slots__ = ("click_ids", "first", "hits", "identified", "landing_page", "lead", "previous", "start")
+    __slots__ = (
+        *("started_at", "touch_id", "referrer", "start", "last_at", "last_referrer", "hits"),
+        *("landing_page", "click_ids", "identified", "lead"),
+    )
 
     def __init__(self, first: Hit, start: Start) -> None:
-        self.first, self.start = first, start
+        self.started_at, self.touch_id, self.referrer = first.occurred_at, first.event_id, first.referrer
+        self.start = start
         self.hits = 0
         self.landing_page: str | None = None
         self.click_ids: dict[ClickId, None] = {}
@@ -94,8 +108,19 @@ class _Open:
         self.lead: UUID | None = None
         self.add(first)
 
+    @classmethod
+    def of(cls, standing: Standing) -> "_Open":
+        visit = standing.visit
+        opened = cls.__new__(cls)
+        opened.started_at, opened.touch_id, opened.referrer = visit.started_at, visit.touch_id, visit.referrer
+        opened.start, opened.hits, opened.landing_page = visit.start, visit.hits, visit.landing_page
+        opened.last_at, opened.last_referrer = visit.last_at, standing.last_referrer
+        opened.click_ids = dict.fromkeys(visit.click_ids)
+        opened.identified, opened.lead = visit.identified, standing.lead
+        return opened
+
     def add(self, hit: Hit) -> None:
-        self.previous = hit
+        self.last_at, self.last_referrer = hit.occurred_at, hit.referrer
         self.hits += 1
         if self.landing_page is None:
             self.landing_page = hit.url
@@ -106,28 +131,29 @@ class _Open:
 
     def closed(self) -> Visit:
         return Visit(
-            started_at=self.first.occurred_at,
-            touch_id=self.first.event_id,
-            last_at=self.previous.occurred_at,
+            started_at=self.started_at,
+            touch_id=self.touch_id,
+            last_at=self.last_at,
             hits=self.hits,
             source=self.start.source,
             running=self.start.running,
             landing_page=self.landing_page,
-            referrer=self.first.referrer,
+            referrer=self.referrer,
             click_ids=tuple(self.click_ids),
             identified=self.identified,
         )
 
 
-def fold(hits: Iterable[Hit], resumed: Start | None = None) -> list[Visit]:
+def fold(hits: Iterable[Hit], resumed: Start | Standing | None = None) -> list[Visit]:
     """The visits of hits given in order of (occurred_at, event_id), without owners.
 
-    With `resumed` the first hit is known to start a visit, and how; without, it is the visitor's first.
+    With a Start the first hit is known to start a visit, and how; with a Standing visit the hits come after its last
+    one, and it is the first of the visits returned; without, the first hit is the visitor's first.
     """
     visits: list[Visit] = []
-    visit: _Open | None = None
+    visit, known = (_Open.of(resumed), None) if isinstance(resumed, Standing) else (None, resumed)
     for hit in hits:
-        start = _first(hit, resumed) if visit is None else _new_start(visit, hit)
+        start = _new_start(visit, hit) if visit is not None else known or _first(hit)
         if start is None:
             assert visit is not None
             visit.add(hit)
@@ -140,20 +166,18 @@ def fold(hits: Iterable[Hit], resumed: Start | None = None) -> list[Visit]:
     return visits
 
 
-def _first(hit: Hit, resumed: Start | None) -> Start:
+def _first(hit: Hit) -> Start:
     source = hit.source or DIRECT
-    return resumed or Start(source, source)
+    return Start(source, source)
 
 
 def _new_start(visit: _Open, hit: Hit) -> Start | None:
     """How `hit` starts a visit after the open one, or None when it goes on with it."""
-    previous = visit.previous
-    pause = hit.occurred_at - previous.occurred_at
-    if pause > (IDLE_INSIDE if hit.internal else IDLE) or hit.occurred_at - visit.first.occurred_at > LONGEST:
-        source = hit.source or DIRECT
-        return Start(source, source)
+    pause = hit.occurred_at - visit.last_at
+    if pause > (IDLE_INSIDE if hit.internal else IDLE) or hit.occurred_at - visit.started_at > LONGEST:
+        return _first(hit)
     # Single-page apps report the referrer of the landing page on every page view: it was news only once.
-    repeated = hit.only_referrer and hit.referrer == previous.referrer
+    repeated = hit.only_referrer and hit.referrer == visit.last_referrer
     if hit.source is not None and not repeated and hit.source != visit.start.running:
         return Start(hit.source, hit.source)
     if hit.lead is not None and visit.lead is not None and hit.lead != visit.lead:

@@ -384,3 +384,19 @@ async def test_an_event_that_is_no_hit_can_be_the_one_that_counts_for_an_id(loop
     await loop.take(*(log[place] for place in order))
     assert await visits(loop) == [("v", "1", "Paid Search", None)]
     assert differences(await present(loop.database), present_state(log)) == []
+
+
+async def test_late_hits_in_a_very_long_visit_wait_for_each_other_and_come_right(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
+    kiosk = [page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)]
+    late = [page("kiosk", "x1", at("09:11"), GOOGLE_AD), form("kiosk", "x2", at("09:31"), "ann@x.org")]
+    await loop.take(*kiosk, *late)
+    assert [row[1] for row in await visits(loop)] == ["00"]
+    waiting = "SELECT count(*) FROM notes WHERE kind = 'visitor' AND key = 'kiosk' AND due_at > clock_timestamp()"
+    assert await loop.database.fetchval(waiting) == 2
+    await loop.database.execute("UPDATE notes SET due_at = clock_timestamp()")
+    await loop.settle()
+    assert differences(await present(loop.database), present_state([*kiosk, *late])) == []
+    assert [row[1] for row in await visits(loop)] == ["00", "x1"]

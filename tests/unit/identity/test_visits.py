@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.visits import Hit, Start, Visit, fold, owned
+from identity.visits import Hit, Standing, Start, Visit, fold, owned
 from schemas.visit import DIRECT, Source
 from tests.builders import BING, GOOGLE, INSIDE, SITE, at
 
@@ -284,6 +284,16 @@ def test_a_fold_that_goes_on_from_any_visit_ends_the_same(hits: list[Hit]) -> No
     places = {each.event_id: place for place, each in enumerate(hits)}
     for number, each in enumerate(whole):
         assert fold(hits[places[each.touch_id] :], resumed=each.start) == whole[number:]
+
+
+@given(histories())
+def test_a_visit_goes_on_from_any_of_its_hits_as_if_all_were_folded(hits: list[Hit]) -> None:
+    whole = fold(hits)
+    for place in range(1, len(hits)):
+        *closed, last = fold(hits[:place])
+        leads = [each.lead for each in hits[:place] if each.lead and each.named == last.identified]
+        standing = Standing(last, hits[place - 1].referrer, leads[-1] if last.identified else None)
+        assert closed + fold(hits[place:], resumed=standing) == whole
 
 
 @given(histories())
