@@ -14,12 +14,12 @@ from attributor.__main__ import serve as attributor
 from identity.__main__ import serve as identity
 from services.local import replay_reading
 from services.local.replay import Wish, replay
-from services.local.replay_states import claim
+from services.local.replay_states import REPLAY, claim, drop, make_new
 from services.reports.digest import PARTS, digest_parts
 from services.reports.store import Store
 from services.runtime import leases
 from services.runtime.lifecycle import Service
-from services.runtime.postgres import connect
+from services.runtime.postgres import STATE, Database, connect
 from services.runtime.rules import Replaced, adopt_rules, rules_of
 from services.runtime.settings import Settings, SettingsError, StartError
 from tests.builders import at, deal, form, page
@@ -208,6 +208,33 @@ async def test_records_that_the_services_have_not_read_yet_are_read_for_both_sta
     await site.append(*MOVING)
     assert await replay(site.settings, Wish(), Heard()) == 0
     assert differences(await present(site.database), present_state(MOVING)) == []
+
+
+MADE_OF = """
+    SELECT relkind::text AS kind, relname AS name, pg_get_viewdef(oid) AS made FROM pg_class
+    WHERE relnamespace = ($1::text)::regnamespace AND relkind IN ('r', 'v', 'S')
+    UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = $1
+    UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = ($1::text)::regnamespace
+    UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = ($1::text)::regnamespace
+    UNION ALL SELECT 'column', table_name || '.' || column_name, format('%s %s %s %s', ordinal_position, data_type,
+        is_nullable, column_default) FROM information_schema.columns WHERE table_schema = $1
+    ORDER BY 1, 2
+"""
+
+
+async def test_the_new_state_is_made_of_the_same_and_stands_when_the_former_one_is_dropped(database: Database) -> None:
+    async def made_of(schema: str) -> list[tuple[str, ...]]:
+        rows = await database.fetch(MADE_OF, schema)
+        return [tuple(str(cell).replace(f"{schema}.", "") for cell in row) for row in rows]
+
+    log_id = await database.fetchval("SELECT log_id FROM log.identity")
+    async with database.connection() as connection:
+        await make_new(connection)
+        assert await connection.fetchval("SELECT log_id FROM log.identity") == log_id
+        new = await made_of(REPLAY)
+        assert new == await made_of(STATE)
+        await drop(connection, STATE)
+        assert await made_of(REPLAY) == new
 
 
 async def test_of_two_replays_at_once_the_second_says_so(site: Site) -> None:
