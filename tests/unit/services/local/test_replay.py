@@ -1,5 +1,7 @@
 """What becomes of a replayed state, and how a person is shown what it would move."""
 
+import re
+from importlib import resources
 from uuid import UUID
 
 import pytest
@@ -62,3 +64,11 @@ def test_each_part_of_the_digest_is_equal_or_shown_in_both_states():
         "  leads    a  equal",
         "  credits  b  now c",
     ]
+
+
+@pytest.mark.parametrize("package", ["services.runtime", "services.reports", "identity", "attributor"])
+def test_no_query_of_a_service_names_the_state_it_means(package):
+    """Its session does: so the same query works on the state in force and on the one that a replay makes."""
+    files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
+    assert files
+    assert [file.name for file in files if re.search(r"\bstate\.\w", file.read_text())] == []
