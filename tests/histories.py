@@ -137,7 +137,7 @@ def unlink_of(dice: Dice, world: World, event_id: str, moment: datetime) -> dict
         other = dice.pick([user for user in users if user != one])
     sides = {"a": one, "b": f" {other} "} if dice.happens(0.5) else {"a": other, "b": one}
     undo = {"undo": True} if dice.happens(0.35) else {}
-    cookie = visitor(dice, world) if dice.happens(0.1) else {}
+    cookie = visitor(dice, world) if dice.happens(0.25) else {}
     return make_event("unlink", event_id, moment, **sides, **undo, **cookie)
 
 

@@ -15,13 +15,13 @@ from tests.law.passes import Cases, Pass, drawn, drawn_parted, report, run_pass
 SEED = os.environ.get("SEED") or str(secrets.randbelow(2**32))
 
 WAYS = [
-    pytest.param(Pass(190, consumers=1, longest=(100, 1000), size=30), id="one consumer"),
-    pytest.param(Pass(140, consumers=2, partitions=3, longest=(60, 600), size=30), id="two consumers"),
-    pytest.param(Pass(140, consumers=3, partitions=8, longest=(60, 600), size=30), id="three consumers"),
-    pytest.param(Pass(8, consumers=1), id="one consumer, small batches"),
-    pytest.param(Pass(8, consumers=2, partitions=2), id="two consumers, small batches"),
-    pytest.param(Pass(8, consumers=1, longest=(1,)), id="event by event"),
-    pytest.param(Pass(8, consumers=1, longest=(10_000,)), id="all at once"),
+    pytest.param(Pass(200, consumers=1, longest=(1000,), size=30), id="one consumer"),
+    pytest.param(Pass(140, consumers=2, partitions=3, longest=(600,), size=30), id="two consumers"),
+    pytest.param(Pass(140, consumers=3, partitions=8, longest=(300,), size=30), id="three consumers"),
+    pytest.param(Pass(6, consumers=1), id="one consumer, small batches"),
+    pytest.param(Pass(6, consumers=2, partitions=2), id="two consumers, small batches"),
+    pytest.param(Pass(4, consumers=1, longest=(1,)), id="event by event"),
+    pytest.param(Pass(4, consumers=1, longest=(10_000,)), id="all at once"),
 ]
 
 
@@ -36,5 +36,5 @@ async def test_histories_end_in_the_state_of_the_reference(loop: Loop, way: Pass
 
 
 async def test_merged_and_unlinked_is_never_merged(loop: Loop) -> None:
-    way = Pass(40, consumers=2, longest=(20, 200), size=20)
+    way = Pass(40, consumers=2, longest=(200,), size=20)
     await holds(loop, way, drawn_parted(way, SEED))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
+from typing import Any
 
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import EventType
@@ -70,15 +71,16 @@ def names_in(record: Record) -> tuple[str, ...]:
 
 
 def held_apart(counting: Iterable[Record]) -> set[Link]:
-    """The pairs that their newest unlink, by time and then event id, did not lift."""
-    said: dict[Link, list[tuple[datetime, str, bool]]] = {}
+    """The pairs that their newest unlink, by time, event id and then content, did not lift."""
+    said: dict[Link, list[tuple[Any, ...]]] = {}
     for record in counting:
         event = record.event
         if event.type is EventType.unlink and not record.is_apart:
             sides = [parse_identifier(side or "") for side in (event.person.a, event.person.b)]
             link = frozenset(side for side in sides if side)
-            said.setdefault(link, []).append((event.occurred_at, event.event_id, record.body.get("undo") is True))
-    return {link for link, unlinks in said.items() if not max(unlinks)[2]}
+            when = (event.occurred_at, event.event_id, record.rank)
+            said.setdefault(link, []).append((*when, record.body.get("undo") is True))
+    return {link for link, unlinks in said.items() if not max(unlinks)[-1]}
 
 
 def is_shared(name: str, links: Iterable[Link]) -> bool:

@@ -1,12 +1,16 @@
 """The reference model on cases worked out by hand, for who judges must be judged: one line a case, in the README's words."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import pytest
 
 from tests.builders import BING, GOOGLE, GOOGLE_AD, INSIDE, NEWSLETTER, SITE, at, contact, deal, form, make_event, page
+from tests.histories import make_history
+from tests.law.smallest import as_code, smallest
 from tests.reference import present_state
 from tests.reference.counting import records_of, that_count
 from tests.reference.deals import Journey, Touch
@@ -351,3 +355,17 @@ WON = deal("D", "won", at("12:00", day=100), contacts=[{"email": ANN}], created_
 )  # fmt: skip
 def test_which_touches_a_deal_is_credited_to(event: Event, touches: list[str | None]) -> None:
     assert {tuple(row[9]) for row in present_state([WON, event])["credits"]} == {tuple(touches)}
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_history_printed_as_code_is_the_same_history(number: int) -> None:
+    history = make_history(Random(number))
+    assert eval(as_code(history), {"make_event": make_event, "at": at}) == history
+
+
+async def test_the_smallest_history_has_only_what_the_difference_needs() -> None:
+    async def differs(history: Sequence[Event]) -> bool:
+        return {"e3", "e17"} <= {event["event_id"] for event in history}
+
+    story = [page("v", f"e{number}", at()) for number in range(40)]
+    assert [event["event_id"] for event in await smallest(story, differs)] == ["e3", "e17"]
