@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from unicodedata import normalize
 
 from hypothesis import strategies as st
 
@@ -20,8 +21,8 @@ from tests.dice import Dice
 
 WORLD_BYTES, EVENT_BYTES = 12, 24
 
-VISITORS = ["laptop", "phone", "library", "tablet"]
-NAMES = ["ann", "ben", "cem", "dot", "eva", "fay", "gus", "hal"]
+VISITORS = ["laptop", "phone", "büro", "tablet"]
+NAMES = ["ann", "ben", "cem", "dot", "eva", "fay", "zoë", "😀"]
 PAGES = [SITE, SITE, SITE, GOOGLE_AD, NEWSLETTER, SITE + "?gclid=x7", GOOGLE_AD + "&gclid=x8&fbclid=f", None]
 REFERRERS = [None, None, GOOGLE, BING, INSIDE, INSIDE]
 MINUTES = [0, 1, 5, 29, 30, 31, 60, 120, 239, 240, 241, 720, 1440]
@@ -95,8 +96,7 @@ def event_of(dice: Dice, world: World) -> dict[str, Any] | None:
     if kind == "deal":
         return deal_of(dice, world, event_id, moment)
     if kind == "contact":
-        provider = {"provider": "hubspot"} if dice.happens(0.3) else {}
-        return contact(event_id, moment, crm_id(dice, world), mail(dice, world), **provider)
+        return contact(event_id, moment, crm_id(dice, world), mail(dice, world), **provider(dice))
     if kind == "unlink":
         return unlink_of(dice, world, event_id, moment)
     if kind == "touch":
@@ -154,6 +154,7 @@ def deal_of(dice: Dice, world: World, event_id: str, moment: datetime) -> dict[s
         contacts=people,
         amount=dice.pick(["100.00", "99.99", "0.01", "0"]),
         currency="EUR",
+        **provider(dice),
         **{name: date_of(dice, world) for name in ("created_at", "closed_at") if dice.happens(0.6)},
     )
 
@@ -175,11 +176,15 @@ def visitor(dice: Dice, world: World) -> dict[str, Any]:
 
 def mail(dice: Dice, world: World) -> str:
     address = f"{world.prefix}{world.mailbox if world.mailbox and dice.happens(0.5) else dice.pick(world.names)}@x.org"
-    return dice.pick([address] * 12 + [f" {address.title()} ", dice.pick(BLOCKED)])
+    return dice.pick([address] * 12 + [normalize("NFD", f" {address.title()} "), dice.pick(BLOCKED)])
 
 
 def user(dice: Dice, world: World) -> str:
     return dice.pick([world.prefix + dice.pick(world.users)] * 12 + [dice.pick(BLOCKED)])
+
+
+def provider(dice: Dice) -> dict[str, Any]:
+    return {"provider": "hubspot"} if dice.happens(0.2) else {}
 
 
 def crm_id(dice: Dice, world: World) -> str:
