@@ -12,14 +12,47 @@ from rich.console import Console
 
 from services.local.postgres import EmbeddedPostgres
 from services.local.processes import PROC
-from tests.bench import attributor, collector, freshness, identity
-from tests.bench.measuring import Bench, Row, Scale
-from tests.bench.report import describe_freshness, describe_machine, table
+from services.runtime.lifecycle import tune_garbage_collection
+from tests.bench import attributor, collector, footprint, freshness, history, hot, identity, storm
+from tests.bench.measuring import Bench, Finding, Row, Scale
+from tests.bench.report import describe_machine, goals, table
 
-FULL = Scale(rounds=5, seconds=1.5, history=15_000, events=3_000, singles=200, customers=500, forms=100)
-QUICK = Scale(rounds=3, seconds=1, history=2_000, events=1_500, singles=100, customers=100, forms=20)
+Measure = Callable[[Bench], Sequence[Row | Finding]]
 
-PARTS = {"collector": collector.measure, "identity": identity.measure, "attributor": attributor.measure}
+FULL = Scale(
+    rounds=5,
+    seconds=1.5,
+    history=5_000,
+    events=3_000,
+    singles=200,
+    weighed=25_000,
+    visitors=(10_000, 100_000),
+    storm=10_000,
+    hot=100_000,
+    customers=500,
+    burst=20_000,
+    forms=100,
+)
+QUICK = Scale(
+    rounds=3,
+    seconds=0.5,
+    history=500,
+    events=1_000,
+    singles=50,
+    weighed=3_000,
+    visitors=(1_000, 5_000),
+    storm=1_500,
+    hot=6_000,
+    customers=50,
+    burst=2_000,
+    forms=20,
+)
+
+PARTS: dict[str, Sequence[Measure]] = {
+    "collector": [collector.measure],
+    "identity": [identity.measure, history.measure, storm.measure, hot.measure, footprint.measure],
+    "attributor": [attributor.measure],
+}
 """What is measured on a Postgres of the bench's own; freshness needs a whole installation."""
 FRESHNESS = "freshness"
 
@@ -40,24 +73,30 @@ def main(
     def tell(line: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}", highlight=False)
 
+    tune_garbage_collection()  # as the services do: what runs in this process is measured as in theirs
+    found: list[Row | Finding] = []
     page = [describe_machine(seed)]
     with tempfile.TemporaryDirectory(prefix="closedloop-bench-") as folder:
-        if parts := [measure for name, measure in PARTS.items() if only in {"", name}]:
-            page.append(table(measured(parts, Path(folder) / "parts", scale, seed, tell)))
+        if parts := [measure for name, measures in PARTS.items() if only in {"", name} for measure in measures]:
+            found += measured(parts, Path(folder) / "parts", scale, seed, tell)
         if only in {"", FRESHNESS}:
-            page.append(describe_freshness(freshness.measure(Path(folder) / "whole", seed, scale.forms, tell)))
+            found += freshness.measure(Path(folder) / "whole", seed, scale, tell)
+    if rows := [each for each in found if isinstance(each, Row)]:
+        page.append(table(rows))
+    if findings := [each for each in found if isinstance(each, Finding)]:
+        page.append(goals(findings))
     sys.stdout.write("\n\n".join(page) + "\n")
 
 
 def measured(
-    parts: Sequence[Callable[[Bench], list[Row]]], folder: Path, scale: Scale, seed: int, tell: Callable[[str], None]
-) -> list[Row]:
-    """The rows of these parts, on a new Postgres."""
+    parts: Sequence[Measure], folder: Path, scale: Scale, seed: int, tell: Callable[[str], None]
+) -> list[Row | Finding]:
+    """What these parts find, on a new Postgres."""
     postgres = EmbeddedPostgres(folder, tell=tell)
     postgres.start()
     try:
         bench = Bench(scale, postgres.dsn, folder, seed, tell)
-        return [row for measure in parts for row in measure(bench)]
+        return [each for measure in parts for each in measure(bench)]
     finally:
         postgres.stop()
 

@@ -3,25 +3,21 @@
 import asyncio
 import itertools
 import os
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import orjson
 import uvloop
 
 from schemas.topics import TOPICS
-from services.local.child import answers
 from services.runtime.kafka_topics import make_topics
 from services.runtime.migrate import migrate
 from services.runtime.open_log import open_log
 from services.runtime.settings import Settings
 from tests.bench.http_load import load, post
 from tests.bench.measuring import Bench, Contender, Row, alternate
+from tests.bench.processes import Server, free_port, process, service
 from tests.bench.traffic import traffic
 from tests.brokers import libraries
 from tests.conftest import fresh_database, make_settings, running_brokers
@@ -29,16 +25,8 @@ from tests.conftest import fresh_database, make_settings, running_brokers
 CONNECTIONS = 64
 SIZES = (1, 20)
 EVENTS = 4_000
-START_SECONDS = 30.0
 STAMPED = ("received_at", "address")
 """What the collector adds; a browser does not send it."""
-
-
-class Server(NamedTuple):
-    """A server's process, and its port on 127.0.0.1."""
-
-    pid: int
-    port: int
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -59,7 +47,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _rows(bench: Bench, settings: Settings, where: str) -> list[Row]:
-    with collector(settings) as ours, bare_server(free_port()) as bare:
+    with service("collector", settings, settings.port, settings.ops_port) as ours, bare_server(free_port()) as bare:
         rows = [uvloop.run(_row(bench, ours, bare, size, settings.write_key, where=where)) for size in SIZES]
     asyncio.run(check_logged(settings, sum(sample.count for row in rows for sample in row.ours)))
     return rows
@@ -102,23 +90,6 @@ async def check_logged(settings: Settings, accepted: int) -> None:
 
 
 @contextmanager
-def collector(settings: Settings) -> Iterator[Server]:
-    """`closedloop collector` with these settings, as a process."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")}
-    for name in ("data_dir", "port", "ops_port", "write_key", "broker"):
-        environment[f"CLOSEDLOOP_{name.upper()}"] = str(getattr(settings, name))
-    for name in ("database_url", "admin_token", "id_key", "webhook_secret"):
-        environment[f"CLOSEDLOOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
-    with _process([sys.executable, "-m", "collector"], environment, settings.port) as server:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers("127.0.0.1", settings.ops_port):
-            if time.monotonic() > deadline:
-                raise RuntimeError("the collector is not ready")
-            time.sleep(0.05)
-        yield server
-
-
-@contextmanager
 def bare_server(port: int) -> Iterator[Server]:
     """uvicorn with the collector's loop and parser, and an application that does nothing."""
     options = [
@@ -133,33 +104,5 @@ def bare_server(port: int) -> Iterator[Server]:
         "error",
     ]
     command = [sys.executable, "-m", "uvicorn", "tests.bench.echo:app", "--port", str(port), *options]
-    with _process(command, dict(os.environ), port) as server:
+    with process(command, dict(os.environ), port) as server:
         yield server
-
-
-@contextmanager
-def _process(command: Sequence[str], environment: dict[str, str], port: int) -> Iterator[Server]:
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(process, port)
-            yield Server(process.pid, port)
-        finally:
-            process.terminate()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -16,54 +18,80 @@ from schemas.topics import EVENTS
 from services.runtime.delivering import Delivery
 from services.runtime.migrate import migrate
 from services.runtime.postgres import Connection, Database, connect
-from tests.bench.measuring import Bench, Contender, Row, alternate
+from tests.bench.measuring import Bench, Contender, Finding, Row, Sample, alternate, rate_of, rate_per_core
 from tests.bench.traffic import traffic
 from tests.builders import ID_KEY
 from tests.conftest import fresh_database
 
 BATCH = 500
-GROWTH = 10
 OWN_DOMAINS: tuple[str, ...] = ()
 TOLD_EVERY = 20_000
+PART_OF_COPY, LATER_PART_OF_COPY = 0.15, 0.3
+TIMES_ONE_BY_ONE = 20
 
 Rounds = Sequence[Sequence[bytes]]
 
 
-def measure(bench: Bench) -> list[Row]:
-    """Events resolved, after some history and after ten times as much."""
-    with fresh_database(bench.dsn, "") as small, fresh_database(bench.dsn, "") as large:
-        for dsn in (small, large):
-            asyncio.run(migrate(dsn, bench.tell))
-        return uvloop.run(_measure(bench, small, large))
+def measure(bench: Bench) -> list[Row | Finding]:
+    """Events resolved, beside a COPY of their hits and beside events that come one by one."""
+    with migrated_database(bench) as dsn:
+        return uvloop.run(_measure(bench, dsn))
 
 
-async def _measure(bench: Bench, small: str, large: str) -> list[Row]:
+async def _measure(bench: Bench, dsn: str) -> list[Row | Finding]:
     rounds, history, events, singles = bench.scale.rounds, bench.scale.history, bench.scale.events, bench.scale.singles
-    grown = GROWTH * history
-    values = [encode(event) for event in itertools.islice(traffic(bench.seed), grown + rounds * events)]
-
-    def cut(start: int, size: int) -> Rounds:
-        return [values[start + number * size :][:size] for number in range(rounds)]
-
-    here = os.getpid()
-    async with connect(small, application="bench") as few, connect(large, application="bench") as many:
-        await fill(bench, few, values[:history])
-        await fill(bench, many, values[:grown])
-        next_ones = cut(history, events)
-        after = history + rounds * events
-        batched, copied, one_by_one, later = await alternate(
+    values = traffic_values(bench, history + rounds * (events + singles))
+    next_ones, after = cut(values, history, rounds, events), history + rounds * events
+    here, what = os.getpid(), f"identity, batches of {BATCH}"
+    async with connect(dsn, application="bench") as database:
+        await fill(bench, database, values[:history])
+        batched, copied, one_by_one = await alternate(
             bench,
-            Contender(f"identity, batches of {BATCH}", here, resolving(few, next_ones, BATCH)),
-            Contender("COPY", here, await copying(few, next_ones)),
-            Contender("identity, event by event", here, resolving(few, cut(after, singles), 1)),
-            Contender(f"identity after {grown:,} events", here, resolving(many, cut(grown, events), BATCH)),
+            Contender(what, here, resolving(database, next_ones, BATCH)),
+            Contender("COPY", here, await copying(database, next_ones)),
+            Contender("identity, event by event", here, resolving(database, cut(values, after, rounds, singles), 1)),
         )
-    what = f"identity, batches of {BATCH}"
     return [
         Row(what, batched, "COPY of the hits, nothing derived", copied),
         Row(what, batched, "identity, event by event", one_by_one),
-        Row(f"identity after {grown:,} events", later, f"identity after {history:,}", batched),
+        part_of_copy(batched, copied),
+        times_one_by_one(batched, one_by_one),
     ]
+
+
+def part_of_copy(batched: Sequence[Sample], copied: Sequence[Sample]) -> Finding:
+    """Events for each CPU second of the consumer, beside the rows that one session copies in a second."""
+    part = median(ours.count / ours.service / theirs.rate for ours, theirs in zip(batched, copied, strict=True))
+    figures = f"{rate_per_core(batched):,.0f} beside {rate_of(copied):,.0f}"
+    goal = f"{PART_OF_COPY} of it, then {LATER_PART_OF_COPY}"
+    return Finding(
+        "identity, events a second and core, beside COPY", f"{part:.2f}: {figures}", goal, part >= PART_OF_COPY
+    )
+
+
+def times_one_by_one(batched: Sequence[Sample], one_by_one: Sequence[Sample]) -> Finding:
+    """Events for each CPU second of the consumer, both ways."""
+    times = rate_per_core(batched) / rate_per_core(one_by_one)
+    figures = f"{rate_per_core(batched):,.0f} beside {rate_per_core(one_by_one):,.0f}"
+    what = "identity, events a second and core, beside a transaction an event"
+    return Finding(what, f"{times:.0f} times: {figures}", f"{TIMES_ONE_BY_ONE} times", times >= TIMES_ONE_BY_ONE)
+
+
+@contextmanager
+def migrated_database(bench: Bench) -> Iterator[str]:
+    with fresh_database(bench.dsn, "") as dsn:
+        asyncio.run(migrate(dsn, lambda _: None))
+        yield dsn
+
+
+def traffic_values(bench: Bench, count: int) -> list[bytes]:
+    """So many events of the bench's traffic, as the log holds them."""
+    return [encode(event) for event in itertools.islice(traffic(bench.seed), count)]
+
+
+def cut(values: Sequence[bytes], start: int, rounds: int, size: int) -> Rounds:
+    """Rounds of this size, from `start` on."""
+    return [values[start + number * size :][:size] for number in range(rounds)]
 
 
 def resolving(database: Database, rounds: Rounds, size: int) -> Callable[[int], Awaitable[int]]:
@@ -120,4 +148,4 @@ async def let_pass(_connection: Connection) -> None:
 def hit_row(hit: HitFact) -> tuple[Any, ...]:
     """The hit as COPY takes it."""
     identifiers = [UUID(text) for text in hit.identifiers.split(",")] if hit.identifiers else None
-    return (*hit[:-1], identifiers)
+    return (*hit[:-2], identifiers, hit.kept_apart)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from services.local.processes import PROC, processes_in
@@ -35,6 +36,15 @@ class Row(NamedTuple):
     theirs: Sequence[Sample]
 
 
+class Finding(NamedTuple):
+    """One promise, and what was measured of it."""
+
+    what: str
+    measured: str
+    goal: str
+    met: bool
+
+
 class Scale(NamedTuple):
     """How much is measured."""
 
@@ -42,15 +52,25 @@ class Scale(NamedTuple):
     seconds: float
     """Of each round at the collector."""
     history: int
-    """Events that identity holds before its rounds; the grown history is ten times as long."""
+    """Events that identity holds before its rounds; the longer histories are ten and a hundred times as long."""
     events: int
     """Of each of identity's rounds."""
     singles: int
     """Of each round that takes event by event."""
+    weighed: int
+    """Events whose bytes are counted."""
+    visitors: tuple[int, int]
+    """How many have gone through the consumer's process when its memory is read, and when it is read again."""
+    storm: int
+    """Events that merge into one lead."""
+    hot: int
+    """Hits of the hot visitor."""
     customers: int
     """Who buy twice in each of the attributor's rounds."""
+    burst: int
+    """Events that a whole installation is given at once, to see how many it can carry."""
     forms: int
-    """Whose way to the reports is timed."""
+    """Whose way to the reports is timed, once idle and once at half load."""
 
 
 class Bench(NamedTuple):
@@ -105,6 +125,27 @@ async def _sample(contender: Contender, folder: Path, number: int) -> Sample:
 def ratios(row: Row) -> list[float]:
     """Our rate as a part of the baseline's, pair by pair, sorted."""
     return sorted(ours.rate / theirs.rate for ours, theirs in zip(row.ours, row.theirs, strict=True))
+
+
+def rate_of(samples: Sequence[Sample]) -> float:
+    """How many a second: the median of the rounds."""
+    return median(sample.rate for sample in samples)
+
+
+def rate_per_core(samples: Sequence[Sample]) -> float:
+    """How many for each CPU second of the service, over all rounds: a round alone is too short for the clock."""
+    return sum(sample.count for sample in samples) / sum(sample.service for sample in samples)
+
+
+def cpu_each(samples: Sequence[Sample]) -> tuple[float, float]:
+    """CPU seconds of the service and of Postgres for each that was done, over all rounds."""
+    count = sum(sample.count for sample in samples)
+    return sum(sample.service for sample in samples) / count, sum(sample.postgres for sample in samples) / count
+
+
+def cpu_ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
+    """How many times the CPU of theirs each of ours costs, service and Postgres together."""
+    return sum(cpu_each(ours)) / sum(cpu_each(theirs))
 
 
 def cpu_of(pid: int, *, ended_children: bool = False) -> float:

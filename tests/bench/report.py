@@ -3,19 +3,24 @@
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
-from tests.bench.freshness import Freshness
-from tests.bench.measuring import Row, Sample, ratios
+from tests.bench.measuring import Finding, Row, Sample, cpu_each, cpu_ratio, rate_of, ratios
 
 HEAD = ("what", "rate", "service", "Postgres", "baseline", "rate", "process", "Postgres", "ratio", "CPU")
 EXPLANATION = """\
 A rate is what was done in a second, the median of rounds in which both sides took turns. Service, process and Postgres
 are CPU microseconds for each of them, over all rounds. The ratio is our rate as a part of the baseline's, with the least
 and the most of the rounds; CPU says how many times the baseline's CPU ours is."""
+FOOTNOTES = """\
+A core's second is a CPU second of the consumer alone; COPY is one session, client and server in turn. CPU an event is that
+of the consumer and Postgres together. Bytes are those of identity's tables after a fill without VACUUM, of WAL right after a
+checkpoint into empty tables: later on, the first change of a page after each checkpoint adds up to 8 kB. Memory is the most
+that the process held at once (VmHWM). Half load is half of what the installation was just found to carry, sent at a steady
+rate from the same machine."""
 _TEXT = (0, 4)
 """The columns that are words; the others are numbers and stand to the right."""
 
@@ -32,53 +37,47 @@ def describe_machine(seed: int) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows beside their baselines."""
-    cells = [HEAD, *map(_cells, rows)]
+    return "\n".join([*_aligned([HEAD, *map(_cells, rows)], _TEXT), "", EXPLANATION])
+
+
+def goals(findings: Sequence[Finding]) -> str:
+    """What is promised, beside what was measured."""
+    cells = [("what", "measured", "goal", "met"), *((*found[:3], "yes" if found.met else "NO") for found in findings)]
+    return "\n".join([*_aligned(cells, range(4)), "", FOOTNOTES])
+
+
+def _aligned(cells: Sequence[Sequence[str]], text: Collection[int]) -> list[str]:
+    """The lines of a Markdown table, the first of which is its head; columns of text stand to the left."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_line(row, widths) for row in cells]
-    rule = "|".join(
-        ["", *("-" * (width + 1) + ("-" if place in _TEXT else ":") for place, width in enumerate(widths)), ""]
-    )
-    return "\n".join([lines[0], rule, *lines[1:], "", EXPLANATION])
-
-
-def describe_freshness(freshness: Freshness) -> str:
-    """How soon what came in can be seen, in milliseconds."""
-    accepted, visible = _percentiles(freshness.accepted), _percentiles(freshness.visible)
-    forms = f"{len(freshness.visible)} forms, one at a time"
-    return f"Freshness, {forms}: durable (202) after {accepted}; the lead in the reports API {visible} later."
+    rule = ("-" * (width + 1) + ("-" if place in text else ":") for place, width in enumerate(widths))
+    first, *others = [_line(row, widths, text) for row in cells]
+    return [first, f"|{'|'.join(rule)}|", *others]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     least, *_, most = ratios(row)
     ratio = f"{median(ratios(row)):.2f} ({least:.2f} to {most:.2f})"
-    cpu = f"{sum(_micros(row.ours)) / sum(_micros(row.theirs)):.1f}"
-    return (row.what, *_costs(row.ours), row.baseline, *_costs(row.theirs), ratio, cpu)
+    return (
+        row.what,
+        *_costs(row.ours),
+        row.baseline,
+        *_costs(row.theirs),
+        ratio,
+        f"{cpu_ratio(row.ours, row.theirs):.1f}",
+    )
 
 
 def _costs(samples: Sequence[Sample]) -> tuple[str, str, str]:
-    rate = median(sample.rate for sample in samples)
-    service, postgres = _micros(samples)
-    return f"{rate:,.0f}", f"{service:,.0f}", f"{postgres:,.0f}"
+    service, postgres = cpu_each(samples)
+    return f"{rate_of(samples):,.0f}", f"{service * 1e6:,.0f}", f"{postgres * 1e6:,.0f}"
 
 
-def _micros(samples: Sequence[Sample]) -> tuple[float, float]:
-    """CPU microseconds of the service and of Postgres for each that was done; a round alone is too short for the clock."""
-    count = sum(sample.count for sample in samples)
-    service, postgres = sum(sample.service for sample in samples), sum(sample.postgres for sample in samples)
-    return service / count * 1e6, postgres / count * 1e6
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], text: Collection[int]) -> str:
     padded = (
-        cell.ljust(width) if place in _TEXT else cell.rjust(width)
+        cell.ljust(width) if place in text else cell.rjust(width)
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return f"| {' | '.join(padded)} |"
-
-
-def _percentiles(seconds: Sequence[float]) -> str:
-    cuts = quantiles(seconds, n=100, method="inclusive")
-    return f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
 
 
 def _processor() -> str:
