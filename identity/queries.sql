@@ -330,13 +330,14 @@ WHERE i.lead = ANY ($1::uuid[])
   AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
 
 -- name: note_visitors_of_joined
--- Someone who has others beside him now concerns visitors that carry one of those as well.
+-- Someone who has others beside him now concerns visitors that carry one of those as well. OFFSET keeps the inner query as it
+-- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT DISTINCT 'identity', 'visitor', c.visitor_id
 FROM carriers c JOIN identifiers i ON i.id = c.identifier
-WHERE c.identifier = ANY ($1::uuid[]) AND EXISTS (
-    SELECT FROM carriers other JOIN identifiers beside ON beside.id = other.identifier
-    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier AND beside.lead = i.lead);
+WHERE c.identifier = ANY ($1::uuid[]) AND i.lead IN (
+    SELECT beside.lead FROM carriers other JOIN identifiers beside ON beside.id = other.identifier
+    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier OFFSET 0);
 
 -- name: note_visitors_of_identifiers
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.
