@@ -130,11 +130,20 @@ async def fill(bench: Bench, database: Database, values: Sequence[bytes]) -> Non
 
 async def resolve(database: Database, values: Sequence[bytes], size: int) -> None:
     """What the consumer does with values from the log: decode, handle, work off the notes that this leaves."""
-    resolver = Resolver(database, ID_KEY, OWN_DOMAINS)
+    resolver = new_resolver(database)
     for start in range(0, len(values), size):
         await resolver.handle(deliveries(values[start : start + size]), let_pass)
-        while await resolver.work_notes():
-            pass
+        await work_notes(resolver)
+
+
+def new_resolver(database: Database) -> Resolver:
+    return Resolver(database, ID_KEY, OWN_DOMAINS)
+
+
+async def work_notes(resolver: Resolver) -> None:
+    """Work off all notes that are due."""
+    while await resolver.work_notes():
+        pass
 
 
 def deliveries(values: Sequence[bytes]) -> list[Delivery]:
