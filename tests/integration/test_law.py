@@ -4,15 +4,11 @@ Hundreds of histories, many in one pass. `SEED=123 make test ARGS="tests/integra
 the seed, the rows and the smallest history, as code, are printed with a failure. `python -m tests.long_law` runs more.
 """
 
-import os
-import secrets
-
 import pytest
 
 from tests.closing import Loop
+from tests.law import SEED
 from tests.law.passes import Cases, Pass, drawn, drawn_parted, report, run_pass
-
-SEED = os.environ.get("SEED") or str(secrets.randbelow(2**32))
 
 WAYS = [
     pytest.param(Pass(200, consumers=1, longest=(1000,), size=30), id="one consumer"),
@@ -26,15 +22,15 @@ WAYS = [
 
 
 async def holds(loop: Loop, way: Pass, cases: Cases) -> None:
-    wrong = await run_pass(loop, way, cases, SEED)
-    assert not wrong, await report(loop, way, cases, wrong, SEED)
+    wrong = await run_pass(loop, way, cases, str(SEED))
+    assert not wrong, await report(loop, way, cases, wrong, str(SEED))
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_histories_end_in_the_state_of_the_reference(loop: Loop, way: Pass) -> None:
-    await holds(loop, way, drawn(way, SEED))
+    await holds(loop, way, drawn(way, str(SEED)))
 
 
 async def test_merged_and_unlinked_is_never_merged(loop: Loop) -> None:
     way = Pass(40, consumers=2, longest=(200,), size=20)
-    await holds(loop, way, drawn_parted(way, SEED))
+    await holds(loop, way, drawn_parted(way, str(SEED)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.instant import parse_instant
 from tests.builders import JANUARY
+from tests.law import SEED
 
 History = Sequence[dict[str, Any]]
 
@@ -28,6 +29,11 @@ async def smallest(history: History, differs: Callable[[History], Awaitable[bool
 def as_code(history: History) -> str:
     """The events in terms of `tests.builders`."""
     return "[\n" + "".join(f"    {_call(event)},\n" for event in history) + "]"
+
+
+def told(history: History) -> str:
+    """What to print of a history that differs: how to draw it again, and as code."""
+    return f"SEED={SEED}\n{as_code(history)}"
 
 
 def _call(event: dict[str, Any]) -> str:
