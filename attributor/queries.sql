@@ -52,16 +52,20 @@ FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) US
 WHERE d.stage IS NOT NULL;
 
 -- name: journeys
--- The touches of all leads of the contacts, each once, within each deal's window and in the journey's order.
-SELECT DISTINCT won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
+-- The touches of all leads of the contacts, within each deal's window and in the journey's order. Each touch has one owner, so
+-- that it is there once. The last columns are for offline touches without a visitor, which may share all before.
+WITH owner AS (
+    SELECT DISTINCT won.provider, won.deal_id, won.from_at, won.to_at, member.identifier
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS won (provider, deal_id, from_at, to_at)
+    JOIN deals d USING (provider, deal_id)
+    JOIN lead_of contact ON contact.identifier = ANY (d.contacts)
+    JOIN lead_of member ON member.lead = contact.lead
+)
+SELECT owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
        t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page, t.referrer
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS won (provider, deal_id, from_at, to_at)
-JOIN deals d USING (provider, deal_id)
-JOIN lead_of contact ON contact.identifier = ANY (d.contacts)
-JOIN lead_of member ON member.lead = contact.lead
-JOIN touch t ON t.owner = member.identifier AND t.occurred_at BETWEEN won.from_at AND won.to_at
-ORDER BY won.provider, won.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
-         t.channel, t.source, t.medium, t.campaign;  -- offline touches without a visitor may share all before
+FROM owner JOIN touch t ON t.owner = owner.identifier AND t.occurred_at BETWEEN owner.from_at AND owner.to_at
+ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
+         t.channel, t.source, t.medium, t.campaign;
 
 -- name: current_entries
 -- What the ledger holds of these deals now.

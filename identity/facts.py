@@ -67,8 +67,8 @@ class Facts:
     """Sorted, the lesser id first."""
     hits: list[HitFact] = field(default_factory=list)
     """Of all of a visitor's events: one that is no hit may still be the record that counts for an `event_id`."""
-    carriers: list[tuple[UUID, str]] = field(default_factory=list)
-    """Identifiers and the visitors that carried them, sorted."""
+    carriers: list[tuple[UUID, str, datetime, datetime]] = field(default_factory=list)
+    """Identifiers, the visitors that carried them, and when first and last; sorted."""
     statements: list[StatementFact] = field(default_factory=list)
     """Sorted by their keys."""
 
@@ -78,7 +78,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
     seen: dict[UUID, Seen] = {}
     pairs: set[tuple[UUID, UUID]] = set()
     hits: dict[tuple[str, str, datetime, UUID], HitFact] = {}
-    carriers: set[tuple[UUID, str]] = set()
+    carriers: dict[tuple[UUID, str], tuple[datetime, datetime]] = {}
     statements: dict[tuple[UUID, str, datetime, UUID], StatementFact] = {}
 
     for event, body in events:
@@ -94,7 +94,10 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
         if event.visitor_id is not None and not isinstance(event, DealEvent | ContactEvent):
             hit = hit_of(event, body, own, own_domains)
             hits[hit[:4]] = hit
-            carriers.update((identifier, hit.visitor_id) for identifier in own)
+            for identifier in own:
+                first, last = carriers.get((identifier, hit.visitor_id), (hit.occurred_at, hit.occurred_at))
+                span = (min(first, hit.occurred_at), max(last, hit.occurred_at))
+                carriers[identifier, hit.visitor_id] = span
         if is_statement(event):
             statement = statement_of(event, body, own, key)
             statements[statement[:4]] = statement
@@ -102,7 +105,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
         sorted(seen.values()),
         sorted(pairs),
         [hits[place] for place in sorted(hits)],
-        sorted(carriers),
+        sorted((*carried, *span) for carried, span in carriers.items()),
         [statements[place] for place in sorted(statements)],
     )
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from identity import store
 from identity.offline import Change
 from identity.store import Range, Span
-from identity.visits import Hit, Visit, fold, owned
+from identity.visits import Hit, Standing, Visit, fold, owned
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
 from services.runtime.postgres import Connection
@@ -47,8 +47,10 @@ async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int
             ranges = await _put_off_long(connection, pending, ranges, longest)
         if not ranges:
             break
-        hits, visits = await store.hits_in(connection, ranges), await store.visits_in(connection, ranges)
-        folded = [fold_range(part, hits[part.visitor_id], visits[part.visitor_id]) for part in ranges]
+        (hits, leads), visits = await store.hits_in(connection, ranges), await store.visits_in(connection, ranges)
+        folded = [
+            fold_range(part, hits[part.visitor_id], leads[part.visitor_id], visits[part.visitor_id]) for part in ranges
+        ]
         done += [each for each in folded if each is not None]
         unfinished = {part.visitor_id for part, each in zip(ranges, folded, strict=True) if each is None}
         pending = [span for span in pending if span.visitor_id in unfinished]
@@ -65,9 +67,13 @@ async def _put_off_long(
     return [part for part in ranges if part.visitor_id not in long]
 
 
-def fold_range(part: Range, hits: Sequence[Hit], standing: Sequence[Visit]) -> Folded | None:
-    """The range folded anew, or None when at its stop the new fold differs from the visit that stands there."""
-    new = fold(hits, part.resumed)
+def fold_range(part: Range, hits: Sequence[Hit], lead: UUID | None, standing: Sequence[Visit]) -> Folded | None:
+    """The range folded anew, or None when at its stop the new fold differs from the visit that stands there.
+
+    `lead` is whom the visit has identified that is resumed whole.
+    """
+    resumed = part.resumed._replace(lead=lead) if isinstance(part.resumed, Standing) else part.resumed
+    new = fold(hits, resumed)
     if part.stop is None:
         return Folded(part, list(standing), new)
     stands = standing[-1]

@@ -53,8 +53,12 @@ FROM statements s JOIN unnest($3::text[], $4::text[]) AS batch (visitor_id, even
 WHERE s.visitor_id IS NOT NULL AND s.type IN ('touch', 'unlink');
 
 -- name: add_carriers
--- Which visitors carry which identifiers.
-INSERT INTO carriers SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING;
+-- Which visitors carry which identifiers, and when first and last.
+INSERT INTO carriers AS known (identifier, visitor_id, from_at, to_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT (identifier, visitor_id) DO UPDATE
+SET from_at = least(known.from_at, excluded.from_at), to_at = greatest(known.to_at, excluded.to_at)
+WHERE excluded.from_at < known.from_at OR excluded.to_at > known.to_at;
 
 -- name: unsettled
 -- What the leads do not take into account yet, among the batch's pairs and, each beside itself, its identifiers.
@@ -166,7 +170,7 @@ GROUP BY visitor_id;
 SELECT span.visitor_id, resumed.started_at, resumed.touch_id, resumed.last_at, resumed.hits, resumed.channel,
        resumed.source, resumed.medium, resumed.campaign, resumed.content, resumed.term, resumed.running,
        resumed.landing_page, resumed.referrer, resumed.click_ids, resumed.identified, resumed.owner,
-       last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer, named.lead,
+       last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer,
        stop.started_at AS stop_at, stop.touch_id AS stop_id
 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
 LEFT JOIN LATERAL (
@@ -177,18 +181,19 @@ LEFT JOIN LATERAL (
     SELECT h.event_id, h.referrer FROM hits h
     WHERE resumed.last_at < span.from_at AND h.visitor_id = span.visitor_id AND h.occurred_at = resumed.last_at
         AND h.type = ANY ($5::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
-            SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
-                AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
+            SELECT FROM (SELECT r.occurred_at, r.rank FROM hits r
+                         WHERE r.visitor_id = h.visitor_id AND r.event_id = h.event_id OFFSET 0) w
+            WHERE (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
     ORDER BY h.event_id DESC LIMIT 1
 ) AS last ON true
-LEFT JOIN identifiers named ON named.id = resumed.identified
 LEFT JOIN LATERAL (
     SELECT v.started_at, v.touch_id FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at > span.to_at
     ORDER BY v.started_at, v.touch_id OFFSET $4::integer - 1 LIMIT 1
 ) AS stop ON true;
 
 -- name: hits_in_ranges
--- The records that count, are people's and of types that make visits, in these ranges, both ends included, with whom they name.
+-- The records that count, are people's and of types that make visits, in these ranges, both ends included, with whom they
+-- name. OFFSET keeps the inner query on the key of hits, see the view `statement`.
 SELECT h.visitor_id, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
 FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
@@ -197,8 +202,9 @@ JOIN hits h ON h.visitor_id = part.visitor_id
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
     AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
 WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
-    SELECT FROM hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
-        AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
+    SELECT FROM (SELECT r.occurred_at, r.rank FROM hits r
+                 WHERE r.visitor_id = h.visitor_id AND r.event_id = h.event_id OFFSET 0) w
+    WHERE (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
 ORDER BY h.visitor_id, h.occurred_at, h.event_id;
 
 -- name: visits_in_ranges
@@ -311,10 +317,21 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
     owner = excluded.owner;
 
 -- name: put_off_folds
--- Spans of visitors to fold in some seconds.
+-- Spans of visitors to fold in some seconds: the note that waits for a visitor takes in more, so that there is one each. The
+-- visitors are locked; who has claimed a note waits for that, and is not waited for.
+WITH span AS (
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
+), waiting AS (
+    SELECT n.id, span.* FROM notes n JOIN span ON n.key = span.visitor_id
+    WHERE n.consumer_group = 'identity' AND n.kind = 'visitor' AND n.due_at > clock_timestamp() AND n.due_at > '-infinity'
+    FOR UPDATE OF n SKIP LOCKED
+), widened AS (
+    UPDATE notes n SET from_at = least(n.from_at, w.from_at), to_at = greatest(n.to_at, w.to_at)
+    FROM waiting w WHERE n.id = w.id RETURNING w.visitor_id
+)
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at, due_at)
 SELECT 'identity', 'visitor', visitor_id, from_at, to_at, clock_timestamp() + interval '5 seconds'
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at);
+FROM span WHERE visitor_id NOT IN (SELECT visitor_id FROM widened);
 
 -- name: leave_notes
 -- What others must look at again.
@@ -330,14 +347,16 @@ WHERE i.lead = ANY ($1::uuid[])
   AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
 
 -- name: note_visitors_of_joined
--- Someone who has others beside him now concerns visitors that carry one of those as well. OFFSET keeps the inner query as it
--- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
-INSERT INTO notes (consumer_group, kind, key)
-SELECT DISTINCT 'identity', 'visitor', c.visitor_id
+-- Someone who has others beside him now concerns visitors that carry one of those as well, as long as they carried him.
+-- OFFSET keeps the inner query as it stands, a look at each visitor's other identifiers: turned into a join it would begin
+-- with everybody in the lead.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
+SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
 FROM carriers c JOIN identifiers i ON i.id = c.identifier
 WHERE c.identifier = ANY ($1::uuid[]) AND i.lead IN (
     SELECT beside.lead FROM carriers other JOIN identifiers beside ON beside.id = other.identifier
-    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier OFFSET 0);
+    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier OFFSET 0)
+GROUP BY c.visitor_id;
 
 -- name: note_visitors_of_identifiers
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.

@@ -48,6 +48,11 @@ class Range:
     """How many hits of the visit that stands are read again."""
 
     @property
+    def identified(self) -> UUID | None:
+        """Whom the visit that is resumed whole has identified."""
+        return self.resumed.visit.identified if isinstance(self.resumed, Standing) else None
+
+    @property
     def hits_from(self) -> tuple[datetime, str]:
         """From which hit on they are read."""
         if isinstance(self.resumed, Standing):
@@ -99,16 +104,23 @@ async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: in
     return [_range(row) for row in rows]
 
 
-async def hits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Hit]]:
-    """The hits that count, by visitor and in order, with the person each names as the leads stand now."""
+async def hits_in(
+    connection: Connection, ranges: Sequence[Range]
+) -> tuple[dict[str, list[Hit]], dict[str, UUID | None]]:
+    """The hits that count, by visitor and in order, with the lead that each names, and that of the visit resumed whole.
+
+    All leads are as they stand at one moment: others may call them by other names at the next.
+    """
     parts = [(part.visitor_id, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
     rows = await connection.fetch(QUERIES.hits_in_ranges, *columns(parts), sorted(HITS))
+    standing = {part.visitor_id: part.identified for part in ranges}
     names = {identifier for row in rows for identifier in row["identifiers"] or ()}
+    names |= {identified for identified in standing.values() if identified}
     known = await identifiers(connection, names) if names else {}
     hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}
     for row in rows:
         hits[row["visitor_id"]].append(_hit(row, known))
-    return hits
+    return hits, {visitor: known[name].lead if name else None for visitor, name in standing.items()}
 
 
 async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Visit]]:
@@ -182,7 +194,7 @@ def _range(row: Record) -> Range:
     resumed: Start | Standing | None = None
     if row["started_at"] is not None:
         visit = _visit(row)
-        resumed = Standing(visit, row["last_referrer"], row["lead"]) if row["goes_on"] else visit.start
+        resumed = Standing(visit, row["last_referrer"]) if row["goes_on"] else visit.start
     return Range(
         visitor_id=row["visitor_id"],
         start=(row["started_at"], row["touch_id"]) if resumed else (ALL_TIME[0], ""),

@@ -86,7 +86,7 @@ class Standing(NamedTuple):
     visit: Visit
     last_referrer: str | None
     """The referrer of its last hit."""
-    lead: UUID | None
+    lead: UUID | None = None
     """Whom it has identified."""
 
 

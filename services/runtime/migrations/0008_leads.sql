@@ -20,8 +20,9 @@ CREATE VIEW state.hit AS
     FROM state.hits h
     WHERE type IN ('pageview', 'form', 'identify', 'click', 'download', 'video', 'custom') AND kept_apart IS NULL
         AND NOT EXISTS (
-            SELECT FROM state.hits w WHERE w.visitor_id = h.visitor_id AND w.event_id = h.event_id
-                AND (w.occurred_at, w.rank) < (h.occurred_at, h.rank));
+            SELECT FROM (SELECT r.occurred_at, r.rank FROM state.hits r
+                         WHERE r.visitor_id = h.visitor_id AND r.event_id = h.event_id OFFSET 0) w
+            WHERE (w.occurred_at, w.rank) < (h.occurred_at, h.rank));
 
 -- What people said or did, of the statements that count, and the identifier that names who: the first that is not shared.
 CREATE VIEW state.said AS
