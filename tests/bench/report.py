@@ -16,11 +16,11 @@ A rate is what was done in a second, the median of rounds in which both sides to
 are CPU microseconds for each of them, over all rounds. The ratio is our rate as a part of the baseline's, with the least
 and the most of the rounds; CPU says how many times the baseline's CPU ours is."""
 FOOTNOTES = """\
-A core's second is a CPU second of the consumer alone; COPY is one session, client and server in turn. CPU an event is that
-of the consumer and Postgres together. Bytes are those of identity's tables after a fill without VACUUM, of WAL right after a
-checkpoint into empty tables: later on, the first change of a page after each checkpoint adds up to 8 kB. Memory is the most
-that the process held at once (VmHWM). Half load is half of what the installation was just found to carry, sent at a steady
-rate from the same machine."""
+A core's second is a CPU second of the consumer alone; of COPY it is one of its client and server, which work in turn.
+CPU an event is that of the consumer and Postgres together. Bytes are those of identity's tables after a fill without
+VACUUM, of WAL right after a checkpoint into empty tables: later on, the first change of a page after each checkpoint
+adds up to 8 kB. Memory is the most that the process held at once (VmHWM). Half load is half of what the installation
+was just found to carry, sent at a steady rate from the same machine."""
 _TEXT = (0, 4)
 """The columns that are words; the others are numbers and stand to the right."""
 
