@@ -10,6 +10,7 @@ import asyncio
 import os
 import platform
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -68,12 +69,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
     given = parser.parse_args()
     print(f"seed {given.seed}")
+    for sign in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background has them ignored
+        signal.signal(sign, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         postgres = EmbeddedPostgres(Path(folder))
         postgres.start()
         try:
             asyncio.run(migrate(postgres.dsn, print))
             return asyncio.run(run(postgres.dsn, given.histories, given.seed))
+        except KeyboardInterrupt:
+            print("\nstopped; nothing differed so far")
+            return 130
         finally:
             postgres.stop()
 
