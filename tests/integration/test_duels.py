@@ -1,0 +1,114 @@
+"""Two at work on the same people: wherever one of them pauses for the other, the state is that of one alone.
+
+Nearly all that can go wrong between two transactions goes wrong when one stops once, at the worst moment, until the other
+is through. `INTERLEAVINGS=10000` in the environment, as for the random ones, tries every moment.
+"""
+
+import os
+from collections.abc import AsyncIterator, Collection
+from itertools import count
+from typing import NamedTuple
+
+import pytest
+
+from schemas.topics import READERS
+from services.reports.digest import digest
+from services.runtime.consumer import cause_of
+from services.runtime.postgres import Database, connect
+from services.runtime.reading import Taken
+from tests.closing import differences, present
+from tests.interleaving.duels import DUELS, Duel, Work
+from tests.interleaving.shelf import (
+    Consumer,
+    begin_log_anew,
+    left_undone,
+    put_on_shelf,
+    read,
+    read_to_the_end,
+    recall,
+    remember,
+)
+from tests.interleaving.stepping import open_stepped
+from tests.interleaving.turns import Actor, Pause, Turns
+
+EVERY = 1 if "INTERLEAVINGS" in os.environ else 5
+"""Of the moments at which a pause can make a difference, how many apart are tried: all of them in a long run."""
+
+
+class Ground(NamedTuple):
+    """A database, and for each of two a pool of its own on it."""
+
+    database: Database
+    pools: dict[Actor, Database]
+
+
+@pytest.fixture
+async def ground(loop_dsn: str) -> AsyncIterator[Ground]:
+    one, other = Actor("one"), Actor("other")
+    async with (
+        connect(loop_dsn, application="duels") as database,
+        open_stepped(loop_dsn, "one", one.pace) as first,
+        open_stepped(loop_dsn, "other", other.pace) as second,
+    ):
+        yield Ground(database, {one: first, other: second})
+
+
+async def do(database: Database, work: Work, shelf: list[Taken], own: Collection[Taken]) -> None:
+    """The batch and all notes; from the beginning again after a clash, as consumers do."""
+    consumer = Consumer(database, work.group, shelf)
+    while True:
+        try:
+            await consumer.begin()
+            if unread := [taken for taken in consumer.unread() if taken in own]:
+                await consumer.deliver(unread)
+            while await consumer.work_notes():
+                pass
+        except Exception as error:
+            if cause_of(error) is None:
+                raise
+        else:
+            return
+
+
+async def prepare(database: Database, duel: Duel, shelf: list[Taken]) -> str:
+    """Remember what is there when the duel begins; the digest of the end that one alone would come to."""
+    await begin_log_anew(database)
+    await read_to_the_end(database, shelf[: len(duel.before)])
+    for group in READERS:
+        await read(database, group, shelf[: len(duel.before) + len(duel.left)])
+    await remember(database)
+    await begin_log_anew(database)
+    await read_to_the_end(database, shelf)
+    return await digest(database)
+
+
+@pytest.mark.parametrize("paused", [0, 1], ids=["the one pauses", "the other pauses"])
+@pytest.mark.parametrize("duel", [pytest.param(duel, id=name) for name, duel in DUELS.items()])
+async def test_wherever_one_pauses_for_the_other_the_state_is_that_of_one_alone(
+    ground: Ground, duel: Duel, paused: int
+) -> None:
+    shelf = put_on_shelf([*duel.before, *duel.left, *duel.one.events, *duel.other.events])
+    begun = len(duel.before) + len(duel.left)
+    parts = [shelf[begun : begun + len(duel.one.events)], shelf[begun + len(duel.one.events) :]]
+    assert not {taken.place for taken in parts[0]} & {taken.place for taken in parts[1]}
+    alone = await prepare(ground.database, duel, shelf)
+    for moment in count(paused % EVERY, EVERY):
+        await recall(ground.database)
+        dealer = Pause(list(ground.pools)[paused], moment)
+        turns = Turns(ground.database, dealer)
+        works = zip(ground.pools.items(), (duel.one, duel.other), parts, strict=True)
+        await turns.play({actor: do(pool, work, shelf, part) for (actor, pool), work, part in works})
+        await read_to_the_end(ground.database, shelf)
+        if await digest(ground.database) != alone or await left_undone(ground.database):
+            await explain(ground.database, shelf, turns)
+        if not dealer.begun:
+            break
+    print(f"{moment} moments")
+
+
+async def explain(database: Database, shelf: list[Taken], turns: Turns) -> None:
+    """Fail, with what is wrong and how it came."""
+    found, undone = await present(database), await left_undone(database)
+    await begin_log_anew(database)
+    await read_to_the_end(database, shelf)
+    pytest.fail("\n".join([*differences(found, await present(database)), *undone, "", *turns.trace]))
