@@ -1,7 +1,7 @@
 """Leads in the database: identifiers, the pairs between them, and the cuts that hold pairs apart. Decides nothing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from identity.components import Identifier, Pair, Placement, kind_of
@@ -62,9 +62,22 @@ async def members_of(connection: Connection, leads: Iterable[UUID]) -> dict[UUID
     return {row["lead"]: row["members"] for row in await connection.fetch(QUERIES.members_of, sorted(leads))}
 
 
-async def note_joined(connection: Connection, leads: Iterable[UUID]) -> None:
-    """Leave a note for each identifier of these leads, which are about to become parts of others."""
-    await connection.execute(QUERIES.note_joined, sorted(leads))
+async def note_visitors_of_joined(
+    connection: Connection, joining: Mapping[UUID, UUID], leads: Mapping[UUID, UUID], facts: Facts
+) -> None:
+    """Leave a note for each visitor in whom the leads that join others meet these.
+
+    `leads` are all that join, by what they become, and `joining` those of whose visitors that is asked. Visitors of the
+    batch itself are left out, as far as only the batch's hits are concerned.
+    """
+    both = (*columns(sorted(joining.items())), *columns(sorted(leads.items())))
+    carriers: Sequence[Sequence[Any]] = columns(facts.carriers) or ([], [], [], [])
+    await connection.execute(QUERIES.note_visitors_of_joined, *both, *carriers)
+
+
+async def await_graph(database: Database) -> None:
+    """Wait until nobody changes leads who began before this."""
+    await database.execute(QUERIES.await_graph)
 
 
 async def put_joined(

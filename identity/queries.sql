@@ -71,6 +71,11 @@ SELECT id, id, false FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settle
 -- One at a time changes leads; held for a few milliseconds, never across a fold.
 SELECT pg_advisory_xact_lock(hashtext('closedloop.graph'));
 
+-- name: await_graph
+-- Wait for whoever changes leads now: he may not see the facts that were committed since he began, and whoever comes later
+-- does.
+SELECT pg_advisory_xact_lock_shared(hashtext('closedloop.graph'));
+
 -- name: put_cuts
 -- Of these pairs hold apart those whose newest word says so, and no others. Answers the pairs where that is a change.
 WITH batch AS (
@@ -134,9 +139,27 @@ SELECT id, value, first_at, lead, shared FROM identifiers WHERE id = ANY ($1::uu
 -- How many identifiers these leads have.
 SELECT lead, count(*) AS members FROM identifiers WHERE lead = ANY ($1::uuid[]) GROUP BY lead;
 
--- name: note_joined
--- Everyone in these leads is about to have others beside him.
-INSERT INTO notes (consumer_group, kind, key) SELECT 'identity', 'joined', id FROM identifiers WHERE lead = ANY ($1::uuid[]);
+-- name: note_visitors_of_joined
+-- Who is about to have others beside him concerns the visitors that carry one of those as well, as long as they carried him;
+-- but for what the batch itself carried, which is folded right after this. $1 and $2 are the old leads of whose members
+-- that is asked, with their new ones, $3 and $4 all of them, $5 to $8 the batch's carriers. OFFSET keeps the inner query as it
+-- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
+SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
+FROM unnest($1::uuid[], $2::uuid[]) AS part (old, new)
+JOIN identifiers i ON i.lead = part.old
+JOIN carriers c ON c.identifier = i.id
+WHERE EXISTS (
+    SELECT FROM carriers other
+    JOIN identifiers beside ON beside.id = other.identifier
+    JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = beside.lead
+    WHERE other.visitor_id = c.visitor_id AND its.new = part.new AND its.old <> part.old OFFSET 0)
+  AND NOT EXISTS (
+    SELECT FROM unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+        AS batch (identifier, visitor_id, from_at, to_at)
+    WHERE (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)
+      AND batch.from_at <= c.from_at AND batch.to_at >= c.to_at)
+GROUP BY c.visitor_id;
 
 -- name: move_leads
 -- Whole leads become others.
@@ -345,18 +368,6 @@ SELECT DISTINCT 'identity', 'visitor', c.visitor_id
 FROM identifiers i JOIN carriers c ON c.identifier = i.id
 WHERE i.lead = ANY ($1::uuid[])
   AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
-
--- name: note_visitors_of_joined
--- Someone who has others beside him now concerns visitors that carry one of those as well, as long as they carried him.
--- OFFSET keeps the inner query as it stands, a look at each visitor's other identifiers: turned into a join it would begin
--- with everybody in the lead.
-INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
-FROM carriers c JOIN identifiers i ON i.id = c.identifier
-WHERE c.identifier = ANY ($1::uuid[]) AND i.lead IN (
-    SELECT beside.lead FROM carriers other JOIN identifiers beside ON beside.id = other.identifier
-    WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier OFFSET 0)
-GROUP BY c.visitor_id;
 
 -- name: note_visitors_of_identifiers
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.

@@ -56,11 +56,7 @@ class Resolver:
     async def work_notes(self) -> bool:
         """Work off some notes: first which visitors and offline touches they concern, then those."""
         return await work_off(
-            self._database,
-            IDENTITY,
-            (NoteKind.lead, NoteKind.joined, NoteKind.shared),
-            NOTES_AT_ONCE,
-            store.note_concerned,
+            self._database, IDENTITY, (NoteKind.lead, NoteKind.shared), NOTES_AT_ONCE, store.note_concerned
         ) or await work_off(
             self._database, IDENTITY, (NoteKind.visitor, NoteKind.touch), VISITORS_AT_ONCE, settle_noted
         )

@@ -16,18 +16,24 @@ from services.runtime.postgres import Connection, Database
 
 
 async def settle_leads(database: Database, facts: Facts, cuts: Sequence[Pair]) -> None:
-    """Bring the leads in line with the batch's links, and with these cuts, where they are not."""
-    if not cuts and not (facts.seen and await lead_store.unsettled(database, facts)):
+    """Bring the leads in line with the batch's links, and with these cuts, where they are not.
+
+    Whoever returns from here has the graph's word that all who changed leads meanwhile knew the batch's facts.
+    """
+    if not cuts and not facts.seen:
+        return
+    if not cuts and not await lead_store.unsettled(database, facts):
+        await lead_store.await_graph(database)
         return
     async with database.transaction(durable=False) as connection:
         await lead_store.lock_graph(connection)
         parted = {end for pair in await lead_store.put_cuts(connection, cuts) for end in pair} if cuts else set()
         links = await lead_store.unsettled(connection, facts)
-        if parted or (links and not await join(connection, links)):
+        if parted or (links and not await join(connection, links, facts)):
             await settle(connection, {end for link in links for end in link[:2]} | parted, parted)
 
 
-async def join(connection: Connection, links: Sequence[Link]) -> bool:
+async def join(connection: Connection, links: Sequence[Link], facts: Facts) -> bool:
     """Let the links join leads, when that is all they do; False when one makes an identifier shared.
 
     The graph is locked. It costs no more than the links and the leads that become others, however large the one is
@@ -47,7 +53,8 @@ async def join(connection: Connection, links: Sequence[Link]) -> bool:
     if merged:
         sizes = await lead_store.members_of(connection, {old for parts in merged.values() for old in parts})
         largest = {max(parts, key=sizes.__getitem__) for parts in merged.values()}
-        await lead_store.note_joined(connection, sizes.keys() - largest)
+        joining = {old: leads[old] for old in sizes if old not in largest}
+        await lead_store.note_visitors_of_joined(connection, joining, {old: leads[old] for old in sizes}, facts)
     await lead_store.put_joined(connection, changed, leads, links)
     await store.leave_notes(connection, [Note(ATTRIBUTOR, NoteKind.lead, str(new)) for new in sorted(merged)])
     return True

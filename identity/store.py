@@ -176,11 +176,8 @@ async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
     """Of notes about leads and identifiers make notes about the visitors and offline touches they concern."""
     leads = [note.key for note in notes if note.kind is NoteKind.lead]
     shared = [note.key for note in notes if note.kind is NoteKind.shared]
-    joined = [note.key for note in notes if note.kind is NoteKind.joined]
     if leads:
         await connection.execute(QUERIES.note_visitors_of_leads, leads)
-    if joined:
-        await connection.execute(QUERIES.note_visitors_of_joined, joined)
     if shared:
         await connection.execute(QUERIES.note_visitors_of_identifiers, shared)
         await connection.execute(QUERIES.note_touches_of_identifiers, shared)

@@ -13,8 +13,6 @@ class NoteKind(StrEnum):
 
     lead = "lead"
     """A lead has other people in it. Key: the lead's id."""
-    joined = "joined"
-    """An identifier has others beside it in its lead. Key: its id."""
     shared = "shared"
     """An identifier names nobody any more, or somebody again. Key: its id."""
     visitor = "visitor"

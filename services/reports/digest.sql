@@ -36,7 +36,7 @@ SELECT occurred_at, touch_id, coalesce(visitor_id, '') AS visitor_id, name, chan
 FROM offline_touches
 LEFT JOIN identifiers ON identifiers.id = offline_touches.owner
 LEFT JOIN face USING (lead)
-ORDER BY occurred_at, touch_id, visitor_id, name, channel, source, medium, campaign, face.owner;
+ORDER BY occurred_at, touch_id, visitor_id, name, channel, source, medium, campaign, face.owner COLLATE "C";
 
 -- name: deals
 -- Every deal as its newest version has it, with its contacts as identifiers.
