@@ -53,7 +53,8 @@ WHERE d.stage IS NOT NULL;
 
 -- name: journeys
 -- The touches of all leads of the contacts, within each deal's window and in the journey's order. Each touch has one owner, so
--- that it is there once. The last columns are for offline touches without a visitor, which may share all before.
+-- that it is there once. The last columns are for offline touches without a visitor, which may share all before. OFFSET keeps
+-- the inner query as it stands, a look at each owner's touches: the view is a union, of which a join would read all.
 WITH owner AS (
     SELECT DISTINCT won.provider, won.deal_id, won.from_at, won.to_at, member.identifier
     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS won (provider, deal_id, from_at, to_at)
@@ -63,7 +64,9 @@ WITH owner AS (
 )
 SELECT owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
        t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page, t.referrer
-FROM owner JOIN touch t ON t.owner = owner.identifier AND t.occurred_at BETWEEN owner.from_at AND owner.to_at
+FROM owner CROSS JOIN LATERAL (
+    SELECT * FROM touch
+    WHERE touch.owner = owner.identifier AND touch.occurred_at BETWEEN owner.from_at AND owner.to_at OFFSET 0) t
 ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
          t.channel, t.source, t.medium, t.campaign;
 
