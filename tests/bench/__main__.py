@@ -35,17 +35,17 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=3,
-    seconds=0.5,
-    history=500,
+    seconds=0.3,
+    history=300,
     events=1_000,
     singles=50,
-    weighed=3_000,
-    visitors=(1_000, 5_000),
-    storm=1_500,
-    hot=6_000,
+    weighed=2_000,
+    visitors=(500, 2_000),
+    storm=900,
+    hot=3_000,
     customers=50,
-    burst=2_000,
-    forms=20,
+    burst=1_000,
+    forms=10,
 )
 
 PARTS: dict[str, Sequence[Measure]] = {
@@ -58,7 +58,7 @@ FRESHNESS = "freshness"
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="A rough answer in less than a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A rough answer, in about a minute.")] = False,
     only: Annotated[str, typer.Option(help=f"One of {', '.join(PARTS)}, {FRESHNESS}.")] = "",
     seed: Annotated[int, typer.Option(help="What the events are made from.")] = 20260722,
 ) -> None:
