@@ -20,6 +20,9 @@ from services.runtime.postgres import Connection
 Edge = tuple[str, datetime, str, UUID | None, bool]
 """Where owners change outside of a range: visitor, from which visit (time, id), to whom, and whether forward."""
 
+LEAST_DELAY, HITS_A_SECOND = 5, 1_000
+"""A fold that is put off waits this many seconds, and longer the more it reads again, so that it never costs much."""
+
 HORIZONS = (1, 8, 64, 2**31 - 1)
 """How many standing visits beyond the change to look at, attempt by attempt; nearly always the next one stands."""
 
@@ -62,8 +65,12 @@ async def _put_off_long(
     connection: Connection, spans: Sequence[Span], ranges: Sequence[Range], longest: int
 ) -> list[Range]:
     """The ranges without those that would read too many hits again, of which notes are left."""
-    long = {part.visitor_id for part in ranges if part.hits_again > longest}
-    await store.put_off(connection, [span for span in spans if span.visitor_id in long])
+    long = {
+        part.visitor_id: max(LEAST_DELAY, part.hits_again // HITS_A_SECOND)
+        for part in ranges
+        if part.hits_again > longest
+    }
+    await store.put_off(connection, [(span, long[span.visitor_id]) for span in spans if span.visitor_id in long])
     return [part for part in ranges if part.visitor_id not in long]
 
 

@@ -144,22 +144,23 @@ SELECT lead, count(*) AS members FROM identifiers WHERE lead = ANY ($1::uuid[]) 
 -- but for what the batch itself carried, which is folded right after this. $1 and $2 are the old leads of whose members
 -- that is asked, with their new ones, $3 and $4 all of them, $5 to $8 the batch's carriers. OFFSET keeps the inner query as it
 -- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
+WITH near AS MATERIALIZED (
+    SELECT c.visitor_id, c.identifier, c.from_at, c.to_at, part.new, beside.lead
+    FROM unnest($1::uuid[], $2::uuid[]) AS part (old, new)
+    JOIN identifiers i ON i.lead = part.old
+    JOIN carriers c ON c.identifier = i.id
+    CROSS JOIN LATERAL (
+        SELECT b.lead FROM carriers other JOIN identifiers b ON b.id = other.identifier
+        WHERE other.visitor_id = c.visitor_id AND b.lead <> part.old OFFSET 0) AS beside
+)
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
-FROM unnest($1::uuid[], $2::uuid[]) AS part (old, new)
-JOIN identifiers i ON i.lead = part.old
-JOIN carriers c ON c.identifier = i.id
-WHERE EXISTS (
-    SELECT FROM carriers other
-    JOIN identifiers beside ON beside.id = other.identifier
-    JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = beside.lead
-    WHERE other.visitor_id = c.visitor_id AND its.new = part.new AND its.old <> part.old OFFSET 0)
-  AND NOT EXISTS (
-    SELECT FROM unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-        AS batch (identifier, visitor_id, from_at, to_at)
-    WHERE (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)
-      AND batch.from_at <= c.from_at AND batch.to_at >= c.to_at)
-GROUP BY c.visitor_id;
+SELECT 'identity', 'visitor', near.visitor_id, min(near.from_at), max(near.to_at)
+FROM near
+JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = near.lead AND its.new = near.new
+LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+    AS batch (identifier, visitor_id, from_at, to_at) USING (identifier, visitor_id)
+WHERE batch.identifier IS NULL OR batch.from_at > near.from_at OR batch.to_at < near.to_at
+GROUP BY near.visitor_id;
 
 -- name: move_leads
 -- Whole leads become others.
@@ -340,20 +341,22 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
     owner = excluded.owner;
 
 -- name: put_off_folds
--- Spans of visitors to fold in some seconds: the note that waits for a visitor takes in more, so that there is one each. The
--- visitors are locked; who has claimed a note waits for that, and is not waited for.
+-- Spans of visitors to fold in $4 seconds: the note that waits for a visitor takes in more, so that there is one each. The
+-- visitors are locked; who has claimed a note waits for that, and is not waited for. A note that fails waits alone.
 WITH span AS (
-    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
+    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::integer[])
+        AS span (visitor_id, from_at, to_at, seconds)
 ), waiting AS (
-    SELECT n.id, span.* FROM notes n JOIN span ON n.key = span.visitor_id
+    SELECT n.id AS note, span.* FROM notes n JOIN span ON n.key = span.visitor_id
     WHERE n.consumer_group = 'identity' AND n.kind = 'visitor' AND n.due_at > clock_timestamp() AND n.due_at > '-infinity'
+        AND n.failures = 0
     FOR UPDATE OF n SKIP LOCKED
 ), widened AS (
     UPDATE notes n SET from_at = least(n.from_at, w.from_at), to_at = greatest(n.to_at, w.to_at)
-    FROM waiting w WHERE n.id = w.id RETURNING w.visitor_id
+    FROM waiting w WHERE n.id = w.note RETURNING w.visitor_id
 )
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at, due_at)
-SELECT 'identity', 'visitor', visitor_id, from_at, to_at, clock_timestamp() + interval '5 seconds'
+SELECT 'identity', 'visitor', visitor_id, from_at, to_at, clock_timestamp() + interval '1 second' * seconds
 FROM span WHERE visitor_id NOT IN (SELECT visitor_id FROM widened);
 
 -- name: leave_notes

@@ -160,10 +160,11 @@ async def settle_owners(
     return [(row["started_at"], row["old_owner"], row["new_owner"]) for row in rows if row["is_touch"]]
 
 
-async def put_off(connection: Connection, spans: Sequence[Span]) -> None:
-    """Leave notes to fold these spans a little later, together with what else comes for their visitors until then."""
+async def put_off(connection: Connection, spans: Sequence[tuple[Span, int]]) -> None:
+    """Leave notes to fold each span in so many seconds, together with what comes for its visitor until then."""
     if spans:
-        await connection.execute(QUERIES.put_off_folds, *columns(spans))
+        rows = [(*span, seconds) for span, seconds in spans]
+        await connection.execute(QUERIES.put_off_folds, *columns(rows))
 
 
 async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
