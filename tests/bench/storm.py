@@ -90,8 +90,8 @@ async def _measure(bench: Bench, dsn: str) -> list[Row | Finding]:
 
 
 def cost(what: str, ours: Sequence[Sample], normal: Sequence[Sample]) -> Finding:
-    """CPU an event of all rounds; and of the last, for what grows while the storm lasts."""
-    times, last = cpu_ratio(ours, normal), cpu_ratio(ours[-1:], normal)
+    """CPU an event, in all rounds; and in the last of both, for what grows while the storm lasts."""
+    times, last = cpu_ratio(ours, normal), cpu_ratio(ours[-1:], normal[-1:])
     measured = f"{times:.1f} times, {last:.1f} in the last of {len(ours)} parts"
     return Finding(
         f"{what}, CPU an event", measured, f"{MOST_TIMES_NORMAL:.0f} times normal", times <= MOST_TIMES_NORMAL
