@@ -5,10 +5,10 @@ says of himself is believed: nothing here finds out a bot that poses as an every
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
@@ -62,26 +62,36 @@ _PREFETCH: Final = (
 )
 
 LIBRARY: Final = "http-library"
-DRIVEN: Final = frozenset({"HeadlessChrome", "Playwright", "Puppeteer", "Selenium"})
-"""What the list has beside bots: by its tag, libraries with which servers send events; by their patterns, browsers
-that a program drives. Those are a site's own tests, which must see what they send; a bot that hides changes this name
-first."""
-
-_BOT = re.compile(
-    "|".join(
-        crawler["pattern"]
-        for crawler in CRAWLER_USER_AGENTS_DATA
-        if LIBRARY not in crawler["tags"] and crawler["pattern"] not in DRIVEN
-    )
+CRAWLING: Final = frozenset(
+    {"crawler4j", "colly", "Scrapy", "HTTrack", "phpcrawl", "larbin", "SimpleCrawler", "GoParserBot"}
 )
+"""The list's tag of libraries, with which servers send events; and those so tagged, by their patterns, that crawl."""
+
+DRIVEN: Final = frozenset({"HeadlessChrome", "Playwright", "Puppeteer", "Selenium"})
+"""Browsers on the list that a program drives: a site's own tests, which must see what they send. A bot that hides
+changes this name first."""
+
+
+def is_library(crawler: Mapping[str, Any]) -> bool:
+    """Whether this entry of the list is what a server calls with."""
+    return LIBRARY in crawler["tags"] and crawler["pattern"] not in CRAWLING
+
+
+def _any_of(crawlers: Iterable[Mapping[str, Any]]) -> re.Pattern[str]:
+    return re.compile("|".join(crawler["pattern"] for crawler in crawlers))
+
+
+_LISTED = [crawler for crawler in CRAWLER_USER_AGENTS_DATA if crawler["pattern"] not in DRIVEN]
+_BOT = _any_of(crawler for crawler in _LISTED if not is_library(crawler))
+_LIBRARY = _any_of(crawler for crawler in _LISTED if is_library(crawler))
 
 
 def apart_of(headers: Mapping[bytes, bytes], *, by_script: bool) -> Apart | None:
     """Why the events of this call are kept apart; None for those of a person, or of a server.
 
     A call with an `Authorization` header is a server's. Of the others the user agent decides: `curl` or an app's
-    library with the write key in the address is a server's too. One that says nothing is a bot's only where our script
-    sent the call (`by_script`), as browsers always say something.
+    library with the write key in the address is a server's too. Where our script is said to have sent the call
+    (`by_script`) it is a bot's, and so is one that says nothing: a browser would.
     """
     if headers.get(b"authorization"):
         return None
@@ -91,13 +101,15 @@ def apart_of(headers: Mapping[bytes, bytes], *, by_script: bool) -> Apart | None
         if name in headers and headers[name].lower().startswith(purpose):
             return Apart.prefetch
     agent = headers.get(b"user-agent", b"")[:AGENT_BYTES].strip()
-    return _apart_by_agent(agent) if agent or by_script else None
+    return _apart_by_agent(agent, by_script) if agent or by_script else None
 
 
 @lru_cache(maxsize=4096)
-def _apart_by_agent(agent: bytes) -> Apart | None:
-    """By the name that a browser call gives; cached, because the list has some 1,500 patterns."""
+def _apart_by_agent(agent: bytes, by_script: bool) -> Apart | None:
+    """By the name that a call gives; cached, because the list has some 1,500 patterns."""
     name = agent.decode("latin-1")
     if _MAIL_SCANNER.search(name):
         return Apart.mail_scanner
-    return Apart.bot if name in _NO_BROWSER or _BOT.search(name) else None
+    if name in _NO_BROWSER or _BOT.search(name) or (by_script and _LIBRARY.search(name)):
+        return Apart.bot
+    return None

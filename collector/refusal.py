@@ -72,8 +72,8 @@ class Reason(Enum):
     invalid_owner = 400, "owner is a string."
     invalid_contacts = 400, 'contacts is [{"email"?, "contact_id"?}, ...].'
     invalid_contact_id = 400, "contact_id is a string or a whole number."
-    invalid_a = 400, "a is an identifier such as email:ann@example.org or user:42."
-    invalid_b = 400, "b is an identifier such as email:ann@example.org or user:42, and not a."
+    invalid_a = 400, "a is an identifier such as email:ann@example.org or user:42; null and the like name nobody."
+    invalid_b = 400, "b is an identifier such as email:ann@example.org or user:42, another than a; null names nobody."
     invalid_undo = 400, "undo is true or false."
     invalid_channel = 400, "channel is a string."
     invalid_source = 400, "source is a string."

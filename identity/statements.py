@@ -43,7 +43,7 @@ class StatementFact(NamedTuple):
     medium: str | None = None
     campaign: str | None = None
     person: str | None = None
-    """JSON, of a form or a call that names somebody."""
+    """JSON, of a form or a call that names somebody: traits, fields, and what else it gave that is no identifier."""
 
 
 def is_statement(event: Event) -> bool:
@@ -89,6 +89,8 @@ def statement_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID]
             campaign=source.campaign,
         )
     said = {name: value for name in ("traits", "fields") if (value := body["person"].get(name))}
+    if event.person.refused:
+        said["refused"] = event.person.refused
     return head._replace(person=orjson.dumps(said).decode()) if said and identifiers else head
 
 

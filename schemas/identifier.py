@@ -63,7 +63,7 @@ def contact_identifier(provider: str, raw: object) -> str | None:
 def parse_identifier(text: str) -> str | None:
     """An identifier that someone wrote out with its kind, normalised; None when it is none."""
     kind, _, value = text.strip().partition(":")
-    match kind:
+    match kind.strip().lower():
         case "email":
             return email_identifier(value)
         case "user":

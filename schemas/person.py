@@ -10,6 +10,10 @@ GivenId = str | int | float | bool
 """An id as JSON has it. Without bool among them, pydantic would read `true` as the user id 1."""
 
 
+REFUSED_CHARACTERS = 64
+"""How much of what is no identifier is shown."""
+
+
 class Contact(BaseModel):
     """A person on a deal: an e-mail address, the CRM's contact id, or both."""
 
@@ -51,3 +55,17 @@ class Person(BaseModel):
             user_identifier(self.previous_id),
         )
         return tuple(dict.fromkeys(identifier for identifier in found if identifier))
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What was given as an identifier and is none, with its kind: a stand-in for a missing value, or no address."""
+        given = (
+            ("email", self.email, email_identifier(self.email)),
+            ("user", self.user_id, user_identifier(self.user_id)),
+            ("previous", self.previous_id, user_identifier(self.previous_id)),
+        )
+        return tuple(
+            f"{kind}:{value}"[:REFUSED_CHARACTERS]
+            for kind, value, identifier in given
+            if value is not None and identifier is None
+        )

@@ -107,6 +107,8 @@ def _refusals(evidence: Evidence) -> Iterator[tuple[str, ...]]:
             shared.setdefault(row["identifier"], _shared(row))
     for row in evidence.refusals:
         yield f"{row['own']} + {row['other']}", shared[row["shared"]]
+    for row in evidence.stand_ins:
+        yield row["value"], f"is nobody's id; {row['type']} {row['event_id']} of {_time(row['occurred_at'])} gave it"
     for row in evidence.unlinked:
         yield (
             f"{row['one']} + {row['other']}",

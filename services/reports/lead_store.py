@@ -44,6 +44,7 @@ class LeadStore:
                 joins=await connection.fetch(QUERIES.joins, ids, limit),
                 refusals=refusals,
                 partners=await connection.fetch(QUERIES.partners, sorted({row["shared"] for row in refusals})),
+                stand_ins=await connection.fetch(QUERIES.stand_ins, ids, limit),
                 unlinked=await connection.fetch(QUERIES.unlinked, ids, limit),
                 owned=await connection.fetch(QUERIES.owned, ids, limit),
             )

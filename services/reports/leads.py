@@ -59,6 +59,8 @@ class Evidence:
     """Two that an event carried, one of which is shared."""
     partners: Sequence[Row]
     """With how many others of each kind those were seen."""
+    stand_ins: Sequence[Row]
+    """What an event gave beside them that is no identifier."""
     unlinked: Sequence[Row]
     """Two that are held apart, and the event that says so."""
     owned: Sequence[Row]

@@ -176,6 +176,14 @@ WHERE known.identifier = ANY ($1::uuid[])
 GROUP BY known.identifier, known.value, partner.kind
 ORDER BY known.value, partners DESC, partner.kind;
 
+-- name: stand_ins
+-- What events that name the lead gave beside it that is no identifier, a stand-in for a missing value most often.
+SELECT refused.value, said.type, said.event_id, said.occurred_at
+FROM said CROSS JOIN LATERAL jsonb_array_elements_text(person -> 'refused') AS refused (value)
+WHERE said.identifiers && $1::uuid[] AND said.named = ANY ($1::uuid[])
+ORDER BY said.occurred_at, said.event_id, refused.value
+LIMIT $2;
+
 -- name: unlinked
 -- Pairs with one of the lead's identifiers that an unlink holds apart.
 SELECT least(a.value, b.value) AS one, greatest(a.value, b.value) AS other, parted.event_id, parted.occurred_at

@@ -82,6 +82,14 @@ async def test_what_was_refused_is_told_with_the_reason(loop: Loop, explained):
     assert len((await explained("email:p1@example.org"))["Refused"]) == 1
 
 
+async def test_what_stood_for_an_id_and_is_none_is_told_with_its_event(loop: Loop, explained):
+    await loop.take(form("v1", "e1", at(day=3), ANN, user_id="null", previous_id="[object Object]"))
+    assert lines((await explained(f"email:{ANN}"))["Refused"]) == [
+        "previous:[object Object] | is nobody's id; form e1 of 2026-01-03 00:00 gave it",
+        "user:null | is nobody's id; form e1 of 2026-01-03 00:00 gave it",
+    ]
+
+
 async def test_a_mailbox_of_many_is_told_by_the_ids_it_was_seen_with(loop: Loop, explained):
     await loop.take(*(contact(f"c{n}", at(day=n), str(n), ANN, provider="hubspot") for n in range(1, 7)))
     (reason, *_) = lines((await explained("crm:hubspot:1"))["Refused"])

@@ -41,7 +41,7 @@ CONTACT = """<title>Contact</title>
 
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-"""A person's; Chromium says of itself when it has no window, and is then taken for a bot."""
+"""A person's."""
 
 
 class Site:
@@ -233,12 +233,20 @@ async def test_a_browser_with_global_privacy_control_leaves_no_visitor_unless_th
         assert second["visitor_id"] == (await visitor_cookie(visitor))["value"]
 
 
-async def test_a_browser_that_nobody_sits_at_is_kept_apart_and_gets_no_cookie(collector, site):
+async def test_a_bot_that_runs_scripts_is_kept_apart_and_gets_no_cookie(collector, site):
+    async with new_browser(user_agent=f"{BROWSER} (compatible; Googlebot/2.1)") as bot:
+        await open_page(bot, f"{site.url}/")
+        [event] = await collector.wait_for(1)
+        assert event["kept_apart"] == "bot"
+        assert await visitor_cookie(bot) is None
+
+
+async def test_a_sites_own_test_in_a_browser_without_a_window_sees_what_it_sends(collector, site):
     async with new_browser() as headless:
         await open_page(headless, f"{site.url}/")
         [event] = await collector.wait_for(1)
-        assert event["kept_apart"] == "bot"
-        assert await visitor_cookie(headless) is None
+        assert "kept_apart" not in event
+        assert await visitor_cookie(headless) is not None
 
 
 async def test_ones_own_visits_are_kept_apart_from_the_press_of_a_button_to_the_next(collector, site, visitor):
