@@ -53,15 +53,18 @@ async def ground(loop_dsn: str) -> AsyncIterator[Ground]:
         yield Ground(database, {one: first, other: second})
 
 
-async def do(database: Database, work: Work, shelf: list[Taken], own: Collection[Taken]) -> None:
-    """The batch and all notes; from the beginning again after a clash, as consumers do."""
-    consumer = Consumer(database, work.group, shelf)
+async def do(
+    database: Database, work: Work, shelf: list[Taken], own: Collection[Taken], noted: Collection[str]
+) -> None:
+    """The batch, and all notes of these groups; from the beginning again after a clash, as consumers do."""
+    consumers = [Consumer(database, group, shelf) for group in (work.group, *noted)]
     while True:
         try:
-            await consumer.begin()
-            if unread := [taken for taken in consumer.unread() if taken in own]:
-                await consumer.deliver(unread)
-            while await consumer.work_notes():
+            for consumer in consumers:
+                await consumer.begin()
+            if unread := [taken for taken in consumers[0].unread() if taken in own]:
+                await consumers[0].deliver(unread)
+            while any([await consumer.work_notes() for consumer in consumers]):
                 pass
         except Exception as error:
             if cause_of(error) is None:
@@ -91,19 +94,24 @@ async def test_wherever_one_pauses_for_the_other_the_state_is_that_of_one_alone(
     begun = len(duel.before) + len(duel.left)
     parts = [shelf[begun : begun + len(duel.one.events)], shelf[begun + len(duel.one.events) :]]
     assert not {taken.place for taken in parts[0]} & {taken.place for taken in parts[1]}
+    noted = [() if number == paused else others_of(work) for number, work in enumerate((duel.one, duel.other))]
     alone = await prepare(ground.database, duel, shelf)
     for moment in count(paused % EVERY, EVERY):
         await recall(ground.database)
         dealer = Pause(list(ground.pools)[paused], moment)
         turns = Turns(ground.database, dealer)
-        works = zip(ground.pools.items(), (duel.one, duel.other), parts, strict=True)
-        await turns.play({actor: do(pool, work, shelf, part) for (actor, pool), work, part in works})
+        works = zip(ground.pools.items(), (duel.one, duel.other), parts, noted, strict=True)
+        await turns.play({actor: do(pool, work, shelf, part, more) for (actor, pool), work, part, more in works})
         await read_to_the_end(ground.database, shelf)
         if await digest(ground.database) != alone or await left_undone(ground.database):
             await explain(ground.database, shelf, turns)
         if not dealer.begun:
             break
     print(f"{moment} moments")
+
+
+def others_of(work: Work) -> list[str]:
+    return [group for group in READERS if group != work.group]
 
 
 async def explain(database: Database, shelf: list[Taken], turns: Turns) -> None:

@@ -8,10 +8,9 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pprint import pformat
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -46,13 +45,11 @@ KILL = [0, 0, 0, 0.01]
 """For each play one of these is drawn."""
 
 
-@dataclass
-class Stage:
+class Stage(NamedTuple):
     """A database for all plays, and for each actor a pool of its own on it."""
 
     database: Database
     actors: list[tuple[Actor, Database]]
-    seen: Counter[str] = field(default_factory=Counter)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +134,7 @@ async def test_consumers_whose_statements_interleave_end_in_the_state_of_one_alo
         random = Random(f"interleaving {seed}")
         for module in (resolver, crediting):
             monkeypatch.setattr(module, "NOTES_AT_ONCE", random.choice([1, 3, 100]))
+        monkeypatch.setattr(resolver, "HITS_AGAIN_AT_ONCE", random.choice([0, 1, 1000]))
         payloads = draw_events(random)
         shelf = put_on_shelf(payloads)
 

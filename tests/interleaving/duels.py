@@ -79,6 +79,12 @@ DUELS: dict[str, Duel] = {
         Work(IDENTITY, [identify("w", "m", at(day=5), user_id="42", email=ANN)]),
         Work(IDENTITY, [unlink("x", at(day=6), f"email:{ANN}", "user:42")]),
     ),
+    "a lead falls apart while a link comes to a third of it": Duel(
+        [*TWO, *(identify("v", f"u{user}", at(day=4), user_id=user, email=ANN) for user in ("42", "7"))],
+        [],
+        Work(IDENTITY, [unlink("x", at(day=6), f"email:{ANN}", "user:42")]),
+        Work(IDENTITY, [identify("w", "m", at(day=5), user_id="7", email=BEN)]),
+    ),
     "one of six is unlinked from a login while a seventh comes": Duel(
         [*OFFICE, form("v", "f5", at(day=5), "5@x.org", user_id="office"), form("v", "f6", at(day=6), "6@x.org", user_id="office"), *OFFICE_DEALS],
         [],

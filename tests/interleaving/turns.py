@@ -19,6 +19,7 @@ from tests.interleaving.stepping import name_of
 LONG_SECONDS = 0.003
 """A statement that takes longer may be waiting for a lock; then Postgres is asked."""
 
+STEPS_AT_MOST = 10_000
 WRITES = ("INSERT", "UPDATE", "DELETE")
 WAITING = "SELECT pid FROM unnest($1::integer[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0"
 
@@ -148,6 +149,7 @@ class Turns:
 
     def _let_go_on(self, actor: Actor) -> None:
         self.trace.append(f"{actor.name}: {name_of(actor.statement)}")
+        assert len(self.trace) < STEPS_AT_MOST, "\n".join(["they go round in circles:", *self.trace[-200:]])
         self._locks_are_freed = actor.statement in {"COMMIT;", "ROLLBACK;"}
         if self._dealer.loses_connection():
             self.trace[-1] += " and its connection is lost"
