@@ -141,25 +141,27 @@ SELECT lead, count(*) AS members FROM identifiers WHERE lead = ANY ($1::uuid[]) 
 
 -- name: note_visitors_of_joined
 -- Who is about to have others beside him concerns the visitors that carry one of those as well, as long as they carried him;
--- but for what the batch itself carried, which is folded right after this. $1 and $2 are the old leads of whose members
+-- but for what the batch itself carried, left out first: it is folded right after this. $1 and $2 are the old leads of whose members
 -- that is asked, with their new ones, $3 and $4 all of them, $5 to $8 the batch's carriers. OFFSET keeps the inner query as it
 -- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
-WITH near AS MATERIALIZED (
-    SELECT c.visitor_id, c.identifier, c.from_at, c.to_at, part.new, beside.lead
+WITH earlier AS MATERIALIZED (
+    SELECT c.visitor_id, c.identifier, c.from_at, c.to_at, part.old, part.new
     FROM unnest($1::uuid[], $2::uuid[]) AS part (old, new)
     JOIN identifiers i ON i.lead = part.old
     JOIN carriers c ON c.identifier = i.id
-    CROSS JOIN LATERAL (
+    LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+        AS batch (identifier, visitor_id, from_at, to_at)
+        ON (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)
+    WHERE batch.identifier IS NULL OR batch.from_at > c.from_at OR batch.to_at < c.to_at
+), near AS MATERIALIZED (
+    SELECT earlier.*, beside.lead
+    FROM earlier CROSS JOIN LATERAL (
         SELECT b.lead FROM carriers other JOIN identifiers b ON b.id = other.identifier
-        WHERE other.visitor_id = c.visitor_id AND b.lead <> part.old OFFSET 0) AS beside
+        WHERE other.visitor_id = earlier.visitor_id AND b.lead <> earlier.old OFFSET 0) AS beside
 )
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
 SELECT 'identity', 'visitor', near.visitor_id, min(near.from_at), max(near.to_at)
-FROM near
-JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = near.lead AND its.new = near.new
-LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-    AS batch (identifier, visitor_id, from_at, to_at) USING (identifier, visitor_id)
-WHERE batch.identifier IS NULL OR batch.from_at > near.from_at OR batch.to_at < near.to_at
+FROM near JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = near.lead AND its.new = near.new
 GROUP BY near.visitor_id;
 
 -- name: move_leads
@@ -365,17 +367,20 @@ INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]);
 
 -- name: note_visitors_of_leads
--- A changed lead concerns visitors that carry one of its identifiers and another one: only there visits split or join.
-INSERT INTO notes (consumer_group, kind, key)
-SELECT DISTINCT 'identity', 'visitor', c.visitor_id
+-- A changed lead concerns visitors that carry one of its identifiers and another one, as long as they carried it: only there
+-- visits split or join.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
+SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
 FROM identifiers i JOIN carriers c ON c.identifier = i.id
 WHERE i.lead = ANY ($1::uuid[])
-  AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier);
+  AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier)
+GROUP BY c.visitor_id;
 
 -- name: note_visitors_of_identifiers
--- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it.
-INSERT INTO notes (consumer_group, kind, key)
-SELECT DISTINCT 'identity', 'visitor', visitor_id FROM carriers WHERE identifier = ANY ($1::uuid[]);
+-- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it, as long as they did.
+INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
+SELECT 'identity', 'visitor', visitor_id, min(from_at), max(to_at)
+FROM carriers WHERE identifier = ANY ($1::uuid[]) GROUP BY visitor_id;
 
 -- name: note_touches_of_identifiers
 -- So it does offline touches; those of a visitor go with the visitor.

@@ -1,6 +1,7 @@
 """Identity on a real Postgres: whose visits are whose, whatever came late, twice or in between."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.builders import (
     make_event,
     page,
 )
-from tests.closing import Crash, Loop, crashes, differences, present
+from tests.closing import Crash, Loop, commits, crashes, differences, present
 from tests.reference import present_state
 
 VISITS = """
@@ -31,6 +32,7 @@ SELECT visitor_id, touch_id, channel, (SELECT min(value) FROM identifiers i WHER
 FROM visits LEFT JOIN identifiers o ON o.id = owner
 ORDER BY visitor_id, started_at, touch_id
 """
+WAITING = "SELECT from_at, to_at FROM notes WHERE kind = 'visitor' AND key = $1"
 LEADS = "SELECT array_agg(value ORDER BY value) FROM identifiers GROUP BY lead"
 
 ANN, BEN, CEM = "email:ann@x.org", "email:ben@x.org", "email:cem@x.org"
@@ -346,3 +348,19 @@ async def test_late_hits_in_a_very_long_visit_wait_for_each_other_and_come_right
     await loop.settle()
     assert differences(await present(loop.database), present_state([*kiosk, *late])) == []
     assert [row[1] for row in await visits(loop)] == ["00", "x1"]
+
+
+async def test_late_hits_of_several_batches_wait_in_one_note(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
+    await loop.take(*(page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)))
+    for n in (31, 11, 51):
+        await loop.handle([delivery(page("kiosk", f"x{n}", at(f"09:{n}")))])
+    assert [tuple(row) for row in await loop.database.fetch(WAITING, "kiosk")] == [(at("09:11"), at("09:51"))]
+
+
+async def test_a_link_between_customers_of_a_till_concerns_no_more_of_its_history_than_theirs(loop: Loop) -> None:
+    days = [form("till", f"{day}", at(day=day), f"{day}@x.org", user_id=f"u{day}") for day in range(1, 10)]
+    await loop.take(*days)
+    await loop.identity.handle([delivery(make_event("identify", "j", at(), user_id="u5", email="6@x.org"))], commits)
+    [span] = await loop.database.fetch(WAITING, "till")
+    assert span["to_at"] - span["from_at"] <= timedelta(days=1)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.builders import GOOGLE_AD, at, deal, form, make_event, page
-from tests.closing import Loop, present
+from tests.closing import Loop, differences, present
+from tests.reference import present_state
 
 TOUCHES = """
 SELECT touch_id, channel, source, medium, campaign, name,
@@ -136,3 +137,15 @@ async def test_records_kept_apart_make_no_visit_and_no_lead_and_still_take_their
     assert (await present(loop.database))["visits"] == []
     apart = await loop.database.fetch("SELECT event_id, kept_apart FROM apart ORDER BY event_id")
     assert [tuple(row) for row in apart] == [("1", "bot"), ("2", "bot"), ("3", "bot")]
+
+
+async def test_two_people_at_a_fair_who_turn_out_to_be_one_were_there_twice(loop: Loop) -> None:
+    """The list names one by address and one by number, and gives both the same event id: each has a scope of its own."""
+    log = [
+        make_event("touch", "fair", at(day=2), email="ann@x.org", source="expo"),
+        make_event("touch", "fair", at(day=2), user_id="42", source="expo"),
+        make_event("identify", "m", at(day=1), email="ann@x.org", user_id="42"),
+        deal("D", "w", at(day=5), contacts=[{"email": "ann@x.org"}]),
+    ]
+    await loop.take(*log)
+    assert differences(await present(loop.database), present_state(log)) == []
