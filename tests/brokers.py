@@ -97,6 +97,7 @@ class Brokers:
         """Let this node stand still (SIGSTOP): its connections stay open and nothing is answered."""
         self._paused.add(node)
         os.kill(self.pid_of(node), signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid_of(node), os.WSTOPPED)  # its last threads may have answered until now
 
     def resume(self, node: int = 1) -> None:
         """Let a paused node go on."""
