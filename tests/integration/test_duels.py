@@ -31,7 +31,7 @@ from tests.interleaving.shelf import (
 from tests.interleaving.stepping import open_stepped
 from tests.interleaving.turns import Actor, Pause, Turns
 
-EVERY = 1 if "INTERLEAVINGS" in os.environ else 5
+EVERY = 1 if "INTERLEAVINGS" in os.environ else 10
 """Of the moments at which a pause can make a difference, how many apart are tried: all of them in a long run."""
 
 

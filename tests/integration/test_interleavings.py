@@ -29,7 +29,7 @@ from tests.interleaving.shelf import PLACES, Consumer, begin_log_anew, left_undo
 from tests.interleaving.stepping import open_stepped
 from tests.interleaving.turns import Actor, Chance, Turns
 
-SEEDS = int(os.environ.get("INTERLEAVINGS", "150"))
+SEEDS = int(os.environ.get("INTERLEAVINGS", "100"))
 SEEDS_AT_ONCE = 25
 
 CASTS = [
