@@ -66,6 +66,15 @@ def make_kafka(tmp_path: Path) -> Iterator[Callable[[int], MakeKafka]]:
         watch.communicate()
 
 
+def path_with(tmp_path: Path, name: str, script: str) -> str:
+    """A PATH on which this program is a shell script."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+    (programs / name).chmod(0o755)
+    return f"{programs}:{os.environ['PATH']}"
+
+
 @asynccontextmanager
 async def producer_of(address: str, **security: object) -> AsyncIterator[AIOKafkaProducer]:
     servers = address.removeprefix("kafka://")
@@ -150,6 +159,24 @@ async def test_of_three_brokers_one_may_be_killed_and_the_next_start_brings_it_b
     assert kafka("start") == kafka.address
     assert kafka.pid("three/2") != killed
     assert kafka.pid("three/1") == survivor
+
+
+def test_a_start_knows_the_port_while_the_node_writes_its_settings(
+    make_kafka: Callable[[int], MakeKafka], tmp_path: Path
+) -> None:
+    kafka = make_kafka(1)
+    sed = f'case "$*" in *@NODE@*) sleep 0.5 ;; *) sleep 0.2 ;; esac; exec {shutil.which("sed")} "$@"'
+    assert kafka("start", PATH=path_with(tmp_path, "sed", sed)) == kafka.address
+
+
+def test_a_broker_that_ends_is_one_line_with_its_last_words(
+    make_kafka: Callable[[int], MakeKafka], tmp_path: Path
+) -> None:
+    kafka = make_kafka(1)
+    java = r'printf "INFO: begun\nException: no room\n\tat kafka.Kafka\n"; case "$*" in *kafka.Kafka*) exit 1 ;; esac'
+    line = kafka("start", PATH=path_with(tmp_path, "java", java))
+    log = kafka.folder / "server.log"
+    assert line == f"make kafka: node 1 ended at once; it said last, in {log}: Exception: no room"
 
 
 def test_a_port_in_use_is_one_line(make_kafka: Callable[[int], MakeKafka]) -> None:
