@@ -12,23 +12,21 @@ WHERE excluded.first_at < known.first_at;
 -- Identifiers that one event carried together; new ones are unsettled until the leads take them into account.
 INSERT INTO pairs (a, b) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING;
 
--- name: add_visitors
--- The visitors of a batch, as rows to lock.
-INSERT INTO visitors SELECT DISTINCT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING;
+-- name: visitor_numbers
+-- The numbers of those visitors that are known.
+SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]);
 
--- name: add_hits
--- Every record of a hit is kept: which of several with one event_id counts, readers decide, so no order matters.
-INSERT INTO hits (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-                  channel, source, medium, campaign, content, term, click_ids, identifiers, kept_apart)
-SELECT visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-       channel, source, medium, campaign, content, term, click_ids::jsonb, string_to_array(identifiers, ',')::uuid[],
-       kept_apart
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::boolean[], $7::boolean[], $8::text[],
-            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::text[], $18::text[], $19::text[], $20::text[])
-     AS hit (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, referrer, title, name,
-             channel, source, medium, campaign, content, term, click_ids, identifiers, kept_apart)
-ON CONFLICT DO NOTHING;
+-- name: add_visitors
+-- Visitors that are new, as rows to lock. In order, so that two consumers never wait in a circle.
+INSERT INTO visitors (visitor_id) SELECT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING;
+
+-- name: known_hits
+-- The records of these event ids that are there already. Each is looked up by the key of hits, whatever the planner believes.
+SELECT batch.visitor, batch.event_id, h.rank
+FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
+CROSS JOIN LATERAL (
+    SELECT rank FROM hits WHERE hashtextextended(hits.event_id, hits.visitor) = hashtextextended(batch.event_id, batch.visitor)
+        AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h;
 
 -- name: add_statements
 -- Every record is kept, as of hits.
@@ -182,118 +180,114 @@ WHERE pairs.a = done.a AND pairs.b = done.b AND NOT pairs.settled;
 
 -- name: lock_visitors
 -- Nobody else folds these visitors until the transaction ends. In order, so that two consumers never wait in a circle.
-SELECT visitor_id FROM visitors WHERE visitor_id = ANY ($1::text[]) ORDER BY visitor_id FOR UPDATE;
+SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]) ORDER BY visitor_id FOR UPDATE;
 
 -- name: concerned_spans
 -- From when to when each visitor's hits may have changed: all records of the batch's event ids, whether they count or not.
-SELECT visitor_id, min(occurred_at) AS from_at, max(occurred_at) AS to_at
-FROM hits JOIN unnest($1::text[], $2::text[]) AS batch (visitor_id, event_id) USING (visitor_id, event_id)
-GROUP BY visitor_id;
+SELECT batch.visitor, min(h.occurred_at), max(h.occurred_at)
+FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
+CROSS JOIN LATERAL (
+    SELECT occurred_at FROM hits
+    WHERE hashtextextended(hits.event_id, hits.visitor) = hashtextextended(batch.event_id, batch.visitor)
+        AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h
+GROUP BY batch.visitor;
 
 -- name: fold_ranges
 -- Where to fold: from the last visit that began before the change, up to the $4th that begins after it. Where the change
 -- comes after that visit's last hit, the visit goes on from there, with the referrer of this hit.
-SELECT span.visitor_id, resumed.started_at, resumed.touch_id, resumed.last_at, resumed.hits, resumed.channel,
+SELECT span.visitor, resumed.started_at, resumed.touch_id, resumed.last_at, resumed.hits, resumed.channel,
        resumed.source, resumed.medium, resumed.campaign, resumed.content, resumed.term, resumed.running,
        resumed.landing_page, resumed.referrer, resumed.click_ids, resumed.identified, resumed.owner,
        last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer,
-       stop.started_at AS stop_at, stop.touch_id AS stop_id
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor_id, from_at, to_at)
+       stop.started_at AS stop_at, stop.touch_id AS stop_id,
+       NOT EXISTS (SELECT FROM visits v WHERE v.visitor = span.visitor AND v.started_at >= span.from_at) AS at_the_end
+FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
 LEFT JOIN LATERAL (
-    SELECT * FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at < span.from_at
+    SELECT * FROM visits v WHERE v.visitor = span.visitor AND v.started_at < span.from_at
     ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1
 ) AS resumed ON true
 LEFT JOIN LATERAL (
-    SELECT h.event_id, h.referrer FROM hits h
-    WHERE resumed.last_at < span.from_at AND h.visitor_id = span.visitor_id AND h.occurred_at = resumed.last_at
-        AND h.type = ANY ($5::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
-            SELECT FROM (SELECT r.occurred_at, r.rank FROM hits r
-                         WHERE r.visitor_id = h.visitor_id AND r.event_id = h.event_id OFFSET 0) w
-            WHERE (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
+    SELECT h.event_id, h.referrer FROM counted h
+    WHERE resumed.last_at < span.from_at AND h.visitor = span.visitor AND h.occurred_at = resumed.last_at
+        AND h.type = ANY ($5::text[]) AND h.kept_apart IS NULL
     ORDER BY h.event_id DESC LIMIT 1
 ) AS last ON true
 LEFT JOIN LATERAL (
-    SELECT v.started_at, v.touch_id FROM visits v WHERE v.visitor_id = span.visitor_id AND v.started_at > span.to_at
+    SELECT v.started_at, v.touch_id FROM visits v WHERE v.visitor = span.visitor AND v.started_at > span.to_at
     ORDER BY v.started_at, v.touch_id OFFSET $4::integer - 1 LIMIT 1
 ) AS stop ON true;
 
 -- name: hits_in_ranges
 -- The records that count, are people's and of types that make visits, in these ranges, both ends included, with whom they
--- name. OFFSET keeps the inner query on the key of hits, see the view `statement`.
-SELECT h.visitor_id, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
+-- name.
+SELECT h.visitor, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
-     AS part (visitor_id, from_at, from_id, to_at, to_id)
-JOIN hits h ON h.visitor_id = part.visitor_id
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor, from_at, from_id, to_at, to_id)
+JOIN counted h ON h.visitor = part.visitor
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
     AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
-WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL AND NOT EXISTS (
-    SELECT FROM (SELECT r.occurred_at, r.rank FROM hits r
-                 WHERE r.visitor_id = h.visitor_id AND r.event_id = h.event_id OFFSET 0) w
-    WHERE (w.occurred_at, w.rank) < (h.occurred_at, h.rank))
-ORDER BY h.visitor_id, h.occurred_at, h.event_id;
+WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL
+ORDER BY h.visitor, h.occurred_at, h.event_id;
 
 -- name: visits_in_ranges
 -- The visits as they stand in these ranges, both ends included.
 SELECT v.*
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
-     AS part (visitor_id, from_at, from_id, to_at, to_id)
-JOIN visits v ON v.visitor_id = part.visitor_id
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor, from_at, from_id, to_at, to_id)
+JOIN visits v ON v.visitor = part.visitor
     AND (v.started_at, v.touch_id) >= (part.from_at, part.from_id)
     AND (v.started_at, v.touch_id) <= (part.to_at, part.to_id)
-ORDER BY v.visitor_id, v.started_at, v.touch_id;
+ORDER BY v.visitor, v.started_at, v.touch_id;
 
 -- name: names_around
 -- Whom the nearest naming visits before and from behind each range name.
-SELECT part.visitor_id,
-    (SELECT v.identified FROM visits v WHERE v.visitor_id = part.visitor_id AND v.identified IS NOT NULL
+SELECT part.visitor,
+    (SELECT v.identified FROM visits v WHERE v.visitor = part.visitor AND v.identified IS NOT NULL
         AND (v.started_at, v.touch_id) < (part.from_at, part.from_id)
      ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1) AS before,
-    (SELECT v.identified FROM visits v WHERE v.visitor_id = part.visitor_id AND v.identified IS NOT NULL
+    (SELECT v.identified FROM visits v WHERE v.visitor = part.visitor AND v.identified IS NOT NULL
         AND (v.started_at, v.touch_id) >= (part.stop_at, part.stop_id)
      ORDER BY v.started_at, v.touch_id LIMIT 1) AS after
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
-     AS part (visitor_id, from_at, from_id, stop_at, stop_id);
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+     AS part (visitor, from_at, from_id, stop_at, stop_id);
 
 -- name: remove_visits
 -- Visits that the hits no longer make.
-DELETE FROM visits v USING unnest($1::text[], $2::timestamptz[], $3::text[]) AS gone (visitor_id, started_at, touch_id)
-WHERE v.visitor_id = gone.visitor_id AND v.started_at = gone.started_at AND v.touch_id = gone.touch_id;
+DELETE FROM visits v USING unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS gone (visitor, started_at, touch_id)
+WHERE v.visitor = gone.visitor AND v.started_at = gone.started_at AND v.touch_id = gone.touch_id;
 
--- name: put_visits
--- Visits that are new or changed.
-INSERT INTO visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
-                    running, landing_page, referrer, click_ids, identified, owner)
-SELECT visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
-       running::jsonb, landing_page, referrer, click_ids::jsonb, identified, owner
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
+-- name: change_visits
+-- Visits that stand, as they are now.
+UPDATE visits v SET
+    last_at = now.last_at, hits = now.hits, channel = now.channel, source = now.source, medium = now.medium,
+    campaign = now.campaign, content = now.content, term = now.term, running = now.running::jsonb,
+    landing_page = now.landing_page, referrer = now.referrer, click_ids = now.click_ids::jsonb,
+    identified = now.identified, owner = now.owner
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
             $16::uuid[], $17::uuid[])
-     AS visit (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
-               running, landing_page, referrer, click_ids, identified, owner)
-ON CONFLICT (visitor_id, started_at, touch_id) DO UPDATE SET
-    last_at = excluded.last_at, hits = excluded.hits, channel = excluded.channel, source = excluded.source,
-    medium = excluded.medium, campaign = excluded.campaign, content = excluded.content, term = excluded.term,
-    running = excluded.running, landing_page = excluded.landing_page, referrer = excluded.referrer,
-    click_ids = excluded.click_ids, identified = excluded.identified, owner = excluded.owner;
+     AS now (visitor, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
+             running, landing_page, referrer, click_ids, identified, owner)
+WHERE (v.visitor, v.started_at, v.touch_id) = (now.visitor, now.started_at, now.touch_id);
 
 -- name: settle_owners
 -- Owners outside of the folded ranges: backward to the visitor's first visit, forward to the next visit that names
 -- somebody. Answers the visits whose owner changed, with the old and the new one.
 WITH settled AS (
-    SELECT v.visitor_id, v.started_at, v.touch_id, v.owner AS old_owner, part.owner AS new_owner
-    FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
-         AS part (visitor_id, edge_at, edge_id, owner, forward)
-    JOIN visits v ON v.visitor_id = part.visitor_id AND v.owner IS DISTINCT FROM part.owner
+    SELECT v.visitor, v.started_at, v.touch_id, v.owner AS old_owner, part.owner AS new_owner
+    FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
+         AS part (visitor, edge_at, edge_id, owner, forward)
+    JOIN visits v ON v.visitor = part.visitor AND v.owner IS DISTINCT FROM part.owner
     WHERE CASE WHEN part.forward
         THEN (v.started_at, v.touch_id) >= (part.edge_at, part.edge_id) AND NOT EXISTS (
-            SELECT FROM visits n WHERE n.visitor_id = v.visitor_id AND n.identified IS NOT NULL
+            SELECT FROM visits n WHERE n.visitor = v.visitor AND n.identified IS NOT NULL
                 AND (n.started_at, n.touch_id) >= (part.edge_at, part.edge_id)
                 AND (n.started_at, n.touch_id) <= (v.started_at, v.touch_id))
         ELSE (v.started_at, v.touch_id) < (part.edge_at, part.edge_id) END
 )
 UPDATE visits v SET owner = settled.new_owner FROM settled
-WHERE v.visitor_id = settled.visitor_id AND v.started_at = settled.started_at AND v.touch_id = settled.touch_id
+WHERE v.visitor = settled.visitor AND v.started_at = settled.started_at AND v.touch_id = settled.touch_id
 RETURNING v.started_at, settled.old_owner, settled.new_owner, v.landing_page IS NOT NULL AS is_touch;
 
 -- name: lock_touches
@@ -321,10 +315,11 @@ SELECT s.scope, s.event_id, s.occurred_at, s.visitor_id, s.name, s.channel, s.so
     coalesce(
         (SELECT i.id FROM unnest(s.identifiers) WITH ORDINALITY AS named (id, place) JOIN identifiers i USING (id)
          WHERE NOT i.shared ORDER BY named.place LIMIT 1),
-        (SELECT v.owner FROM visits v WHERE v.visitor_id = s.visitor_id AND v.started_at <= s.occurred_at
+        (SELECT v.owner FROM visits v WHERE v.visitor = o.number AND v.started_at <= s.occurred_at
          ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1),
-        (SELECT v.owner FROM visits v WHERE v.visitor_id = s.visitor_id ORDER BY v.started_at, v.touch_id LIMIT 1))
+        (SELECT v.owner FROM visits v WHERE v.visitor = o.number ORDER BY v.started_at, v.touch_id LIMIT 1))
 FROM statement s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+LEFT JOIN visitors o USING (visitor_id)
 WHERE s.type = 'touch' AND s.channel IS NOT NULL;
 
 -- name: remove_touches
@@ -346,8 +341,9 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
 -- Spans of visitors to fold in $4 seconds: the note that waits for a visitor takes in more, so that there is one each. The
 -- visitors are locked; who has claimed a note waits for that, and is not waited for. A note that fails waits alone.
 WITH span AS (
-    SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::integer[])
-        AS span (visitor_id, from_at, to_at, seconds)
+    SELECT v.visitor_id, span.from_at, span.to_at, span.seconds
+    FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::integer[])
+        AS span (visitor, from_at, to_at, seconds) JOIN visitors v ON v.number = span.visitor
 ), waiting AS (
     SELECT n.id AS note, span.* FROM notes n JOIN span ON n.key = span.visitor_id
     WHERE n.consumer_group = 'identity' AND n.kind = 'visitor' AND n.due_at > clock_timestamp() AND n.due_at > '-infinity'

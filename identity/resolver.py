@@ -6,6 +6,7 @@ disk. After a crash between any two of them the batch comes again, and finds its
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -14,8 +15,8 @@ from identity import store
 from identity.facts import facts_of
 from identity.folding import fold_spans
 from identity.offline import TouchKey
+from identity.ranges import Span
 from identity.settling import settle_leads, settle_touches
-from identity.store import Span
 from schemas.note import Note, NoteKind
 from schemas.topics import IDENTITY
 from services.runtime.delivering import Delivery, Fence
@@ -46,8 +47,8 @@ class Resolver:
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:
             if visitors:
-                await store.lock_visitors(connection, visitors)
-                spans = await store.concerned_spans(connection, facts.hits)
+                numbers = await store.lock_visitors(connection, visitors)
+                spans = await store.concerned_spans(connection, numbers, facts.hits)
                 await fold_spans(connection, spans, longest=HITS_AGAIN_AT_ONCE)
             if visitors or touches:
                 await settle_touches(connection, touches, visitors)
@@ -64,16 +65,16 @@ class Resolver:
 
 async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:
     """Bring the visits of these visitors in these times, and these offline touches, in line with what has changed."""
-    spans: dict[str, Span] = {}
+    times: dict[str, tuple[datetime, datetime]] = {}
     for note in notes:
         if note.kind is NoteKind.visitor:
-            known = spans.get(note.key, Span(note.key, note.from_at, note.to_at))
-            spans[note.key] = Span(note.key, min(known.from_at, note.from_at), max(known.to_at, note.to_at))
-    visitors = sorted(spans)
+            from_at, to_at = times.get(note.key, (note.from_at, note.to_at))
+            times[note.key] = min(from_at, note.from_at), max(to_at, note.to_at)
+    visitors = sorted(times)
     touches = sorted({touch_key(note) for note in notes if note.kind is NoteKind.touch})
     if visitors:
-        await store.lock_visitors(connection, visitors)
-        await fold_spans(connection, [spans[visitor] for visitor in visitors])
+        numbers = await store.lock_visitors(connection, visitors)
+        await fold_spans(connection, [Span(numbers[visitor], *times[visitor]) for visitor in visitors])
     await settle_touches(connection, touches, visitors)
 
 

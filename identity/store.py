@@ -1,9 +1,8 @@
 """Facts and visits in the database: rows to values and back. Decides nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -11,12 +10,20 @@ import orjson
 from identity.components import Identifier, Pair
 from identity.facts import Facts, HitFact
 from identity.lead_store import identifiers
-from identity.offline import TouchKey
+from identity.offline import Change, TouchKey
+from identity.ranges import Difference, Edge, Named, Range, Span
 from identity.visits import Hit, Standing, Start, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
-from services.runtime.postgres import Connection, Database, Record, columns, load_queries
+from services.runtime.postgres import (
+    Connection,
+    Database,
+    Record,
+    UniqueViolationError,
+    columns,
+    load_queries,
+)
 
 QUERIES = load_queries("identity")
 
@@ -24,56 +31,59 @@ NEVER = (ALL_TIME[1], "")
 """Behind the last hit of every visitor."""
 
 
-class Span(NamedTuple):
-    """From when to when a visitor's hits may have changed."""
-
-    visitor_id: str
-    from_at: datetime
-    to_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
-
-    Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last. Where all that
-    changed comes after the last hit of the visit that stands, it is resumed whole, and its hits are not read again.
-    """
-
-    visitor_id: str
-    start: tuple[datetime, str]
-    resumed: Start | Standing | None
-    stop: tuple[datetime, str] | None
-    hits_again: int
-    """How many hits of the visit that stands are read again."""
-
-    @property
-    def identified(self) -> UUID | None:
-        """Whom the visit that is resumed whole has identified."""
-        return self.resumed.visit.identified if isinstance(self.resumed, Standing) else None
-
-    @property
-    def hits_from(self) -> tuple[datetime, str]:
-        """From which hit on they are read."""
-        if isinstance(self.resumed, Standing):
-            return (self.resumed.visit.last_at + timedelta.resolution, "")
-        return self.start
+HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
+VISIT_COLUMNS = (
+    *("visitor", "started_at", "touch_id", "last_at", "hits", *Source.__annotations__),
+    *("running", "landing_page", "referrer", "click_ids", "identified", "owner"),
+)
 
 
 async def add_facts(database: Database, facts: Facts) -> None:
     """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
-    async with database.transaction(durable=False) as connection:
-        if facts.seen:
-            await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
-        if facts.pairs:
-            await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
-        if facts.hits:
-            await connection.execute(QUERIES.add_visitors, sorted({hit.visitor_id for hit in facts.hits}))
-            await connection.execute(QUERIES.add_hits, *columns(facts.hits))
-        if facts.carriers:
-            await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
-        if facts.statements:
-            await connection.execute(QUERIES.add_statements, *columns(facts.statements))
+    stored = False
+    while not stored:
+        with suppress(UniqueViolationError):  # somebody else has stored a hit of ours since we looked: now we see it
+            async with database.transaction(durable=False) as connection:
+                await _add_facts(connection, facts)
+            stored = True
+
+
+async def _add_facts(connection: Connection, facts: Facts) -> None:
+    if facts.seen:
+        await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
+    if facts.pairs:
+        await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
+    if facts.hits:
+        await _add_hits(connection, facts.hits)
+    if facts.carriers:
+        await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
+    if facts.statements:
+        await connection.execute(QUERIES.add_statements, *columns(facts.statements))
+
+
+async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> None:
+    """By COPY, which costs half of an INSERT and knows no conflicts: so what is there already is left out."""
+    numbers = await _add_visitors(connection, {hit.visitor_id for hit in hits})
+    keys = columns([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
+    known = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *keys)}
+    rows = [(numbers[hit.visitor_id], *hit[1:-2], _ids(hit.identifiers), hit.kept_apart) for hit in hits]
+    new = [row for row in rows if (row[0], row[1], row[3]) not in known] if known else rows
+    if new:
+        await connection.copy_records_to_table("hits", columns=HIT_COLUMNS, records=new)
+
+
+async def _add_visitors(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
+    """The numbers of these visitors, whether they were known or not."""
+    numbers = await _numbers(connection, visitors)
+    if new := sorted(visitors - numbers.keys()):
+        await connection.execute(QUERIES.add_visitors, new)
+        numbers |= await _numbers(connection, new)
+    return numbers
+
+
+async def _numbers(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
+    rows = await connection.fetch(QUERIES.visitor_numbers, sorted(visitors))
+    return {row["visitor_id"]: row["number"] for row in rows}
 
 
 async def concerned_statements(database: Database, facts: Facts) -> tuple[list[Pair], list[TouchKey]]:
@@ -87,15 +97,16 @@ async def concerned_statements(database: Database, facts: Facts) -> tuple[list[P
     return sorted(cuts), sorted((row["scope"], row["event_id"]) for row in rows if row["a"] is None)
 
 
-async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> None:
-    """Keep others from folding these visitors until the transaction ends."""
-    await connection.execute(QUERIES.lock_visitors, sorted(set(visitors)))
+async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> dict[str, int]:
+    """Keep others from folding these visitors until the transaction ends. Answers their numbers."""
+    rows = await connection.fetch(QUERIES.lock_visitors, sorted(visitors))
+    return {row["visitor_id"]: row["number"] for row in rows}
 
 
-async def concerned_spans(connection: Connection, hits: Sequence[HitFact]) -> list[Span]:
+async def concerned_spans(connection: Connection, numbers: Mapping[str, int], hits: Sequence[HitFact]) -> list[Span]:
     """Which time of which visitor these hits concern, whether they were new or not."""
-    rows = await connection.fetch(QUERIES.concerned_spans, *columns([hit[:2] for hit in hits]))
-    return [Span(*row) for row in rows]
+    keys = columns([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
+    return [Span(*row) for row in await connection.fetch(QUERIES.concerned_spans, *keys)]
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
@@ -106,54 +117,60 @@ async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: in
 
 async def hits_in(
     connection: Connection, ranges: Sequence[Range]
-) -> tuple[dict[str, list[Hit]], dict[str, UUID | None]]:
+) -> tuple[dict[int, list[Hit]], dict[int, UUID | None]]:
     """The hits that count, by visitor and in order, with the lead that each names, and that of the visit resumed whole.
 
     All leads are as they stand at one moment: others may call them by other names at the next.
     """
-    parts = [(part.visitor_id, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
+    parts = [(part.visitor, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
     rows = await connection.fetch(QUERIES.hits_in_ranges, *columns(parts), sorted(HITS))
-    standing = {part.visitor_id: part.identified for part in ranges}
+    identified = {part.visitor: part.goes_on.identified if part.goes_on else None for part in ranges}
     names = {identifier for row in rows for identifier in row["identifiers"] or ()}
-    names |= {identified for identified in standing.values() if identified}
+    names |= {name for name in identified.values() if name}
     known = await identifiers(connection, names) if names else {}
-    hits: dict[str, list[Hit]] = {part.visitor_id: [] for part in ranges}
+    hits: dict[int, list[Hit]] = {part.visitor: [] for part in ranges}
     for row in rows:
-        hits[row["visitor_id"]].append(_hit(row, known))
-    return hits, {visitor: known[name].lead if name else None for visitor, name in standing.items()}
+        hits[row["visitor"]].append(_hit(row, known))
+    return hits, {visitor: known[name].lead if name else None for visitor, name in identified.items()}
 
 
-async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[str, list[Visit]]:
+async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[int, list[Visit]]:
     """The visits as they stand, by visitor and in order."""
-    visits: dict[str, list[Visit]] = {part.visitor_id: [] for part in ranges}
-    for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(ranges)):
-        visits[row["visitor_id"]].append(_visit(row))
+    visits = {part.visitor: [part.goes_on] if part.adds_only and part.goes_on else [] for part in ranges}
+    if others := [part for part in ranges if not part.adds_only]:
+        for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(others)):
+            visits[row["visitor"]].append(_visit(row))
     return visits
 
 
-async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[str, tuple[UUID | None, UUID | None]]:
-    """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on."""
-    found = await connection.fetch(QUERIES.names_around, *_bounds(ranges))
-    return {row["visitor_id"]: (row["before"], row["after"]) for row in found}
+async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[int, Named]:
+    """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on.
 
-
-async def replace_visits(
-    connection: Connection, gone: Sequence[tuple[str, Visit]], put: Sequence[tuple[str, Visit]]
-) -> None:
-    """Take away and put visits, each with its visitor."""
-    if gone:
-        await connection.execute(QUERIES.remove_visits, *columns([(visitor, *visit.key) for visitor, visit in gone]))
-    if put:
-        await connection.execute(QUERIES.put_visits, *columns([_visit_row(visitor, visit) for visitor, visit in put]))
-
-
-async def settle_owners(
-    connection: Connection, edges: Sequence[tuple[str, datetime, str, UUID | None, bool]]
-) -> list[tuple[datetime, UUID | None, UUID | None]]:
-    """Hand owners on beyond the folded ranges: (visitor, edge time, edge id, owner, forward).
-
-    Answers the touches that changed hands: when, from whom, to whom.
+    Before the last visit that is whoever owns it, unless it names somebody itself: then it matters to nobody.
     """
+    names: dict[int, Named] = {
+        part.visitor: (part.goes_on.owner if part.goes_on else None, None) for part in ranges if part.adds_only
+    }
+    if others := [part for part in ranges if not part.adds_only]:
+        for row in await connection.fetch(QUERIES.names_around, *_bounds(others)):
+            names[row["visitor"]] = (row["before"], row["after"])
+    return names
+
+
+async def replace_visits(connection: Connection, replaced: Difference) -> None:
+    """Take away, change and add visits, each with its visitor, who is locked."""
+    if replaced.gone:
+        rows = [(visitor, *visit.key) for visitor, visit in replaced.gone]
+        await connection.execute(QUERIES.remove_visits, *columns(rows))
+    if replaced.changed:
+        await connection.execute(QUERIES.change_visits, *columns([_visit_row(*each) for each in replaced.changed]))
+    if replaced.new:
+        rows = [_visit_row(*each) for each in replaced.new]
+        await connection.copy_records_to_table("visits", columns=VISIT_COLUMNS, records=rows)
+
+
+async def settle_owners(connection: Connection, edges: Sequence[Edge]) -> list[Change]:
+    """Hand owners on beyond the folded ranges. Answers the touches that changed hands."""
     if not edges:
         return []
     rows = await connection.fetch(QUERIES.settle_owners, *columns(edges))
@@ -184,8 +201,12 @@ async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
         await connection.execute(QUERIES.note_touches_of_identifiers, shared)
 
 
+def _ids(text: str | None) -> list[UUID] | None:
+    return [UUID(each) for each in text.split(",")] if text else None
+
+
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
-    return columns([(part.visitor_id, *part.start, *(part.stop or NEVER)) for part in ranges])
+    return columns([(part.visitor, *part.start, *(part.stop or NEVER)) for part in ranges])
 
 
 def _range(row: Record) -> Range:
@@ -194,11 +215,12 @@ def _range(row: Record) -> Range:
         visit = _visit(row)
         resumed = Standing(visit, row["last_referrer"]) if row["goes_on"] else visit.start
     return Range(
-        visitor_id=row["visitor_id"],
+        visitor=row["visitor"],
         start=(row["started_at"], row["touch_id"]) if resumed else (ALL_TIME[0], ""),
         resumed=resumed,
         stop=(row["stop_at"], row["stop_id"]) if row["stop_at"] is not None else None,
         hits_again=0 if row["goes_on"] else row["hits"] or 0,
+        at_the_end=row["at_the_end"],
     )
 
 
@@ -237,10 +259,10 @@ def _visit(row: Record) -> Visit:
     )
 
 
-def _visit_row(visitor_id: str, visit: Visit) -> tuple[Any, ...]:
+def _visit_row(visitor: int, visit: Visit) -> tuple[Any, ...]:
     source = visit.source
     return (
-        visitor_id,
+        visitor,
         visit.started_at,
         visit.touch_id,
         visit.last_at,

@@ -86,8 +86,6 @@ class Standing(NamedTuple):
     visit: Visit
     last_referrer: str | None
     """The referrer of its last hit."""
-    lead: UUID | None = None
-    """Whom it has identified."""
 
 
 class _Open:
@@ -109,14 +107,14 @@ class _Open:
         self.add(first)
 
     @classmethod
-    def of(cls, standing: Standing) -> "_Open":
+    def of(cls, standing: Standing, lead: UUID | None) -> "_Open":
         visit = standing.visit
         opened = cls.__new__(cls)
         opened.started_at, opened.touch_id, opened.referrer = visit.started_at, visit.touch_id, visit.referrer
         opened.start, opened.hits, opened.landing_page = visit.start, visit.hits, visit.landing_page
         opened.last_at, opened.last_referrer = visit.last_at, standing.last_referrer
         opened.click_ids = dict.fromkeys(visit.click_ids)
-        opened.identified, opened.lead = visit.identified, standing.lead
+        opened.identified, opened.lead = visit.identified, lead
         return opened
 
     def add(self, hit: Hit) -> None:
@@ -144,14 +142,15 @@ class _Open:
         )
 
 
-def fold(hits: Iterable[Hit], resumed: Start | Standing | None = None) -> list[Visit]:
+def fold(hits: Iterable[Hit], resumed: Start | Standing | None = None, lead: UUID | None = None) -> list[Visit]:
     """The visits of hits given in order of (occurred_at, event_id), without owners.
 
     With a Start the first hit is known to start a visit, and how; with a Standing visit the hits come after its last
-    one, and it is the first of the visits returned; without, the first hit is the visitor's first.
+    one, it is the first of the visits returned, and `lead` is whom it has identified; without, the first hit is the
+    visitor's first.
     """
     visits: list[Visit] = []
-    visit, known = (_Open.of(resumed), None) if isinstance(resumed, Standing) else (None, resumed)
+    visit, known = (_Open.of(resumed, lead), None) if isinstance(resumed, Standing) else (None, resumed)
     for hit in hits:
         start = _new_start(visit, hit) if visit is not None else known or _first(hit)
         if start is None:

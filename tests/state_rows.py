@@ -82,9 +82,11 @@ async def put_lead(database: Database, *identifiers: str, first_seen: str = "202
 
 async def put_visit(database: Database, visit: Visit) -> None:
     source = visit.source
+    await database.execute("INSERT INTO visitors (visitor_id) VALUES ($1) ON CONFLICT DO NOTHING", visit.visitor)
     await database.execute(
-        "INSERT INTO visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content,"
-        " term, landing_page, referrer, owner) VALUES ($1, $2::timestamptz, $3, $2, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO visits (visitor, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,"
+        " landing_page, referrer, owner) VALUES ((SELECT number FROM visitors WHERE visitor_id = $1), $2::timestamptz, $3, $2,"
+        " 1, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         visit.visitor, at(visit.time), visit.touch_id, source.channel, source.source, source.medium, source.campaign,
         source.content, source.term, visit.landing_page, visit.referrer, id_of(visit.owner) if visit.owner else None,
     )  # fmt: skip

@@ -18,12 +18,12 @@ WITH face AS MATERIALIZED (
     FROM identifiers
     GROUP BY lead
 )
-SELECT visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term, landing_page,
+SELECT visitor_id, occurred_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term, landing_page,
        referrer, click_ids::text, face.owner
-FROM visits
-LEFT JOIN identifiers ON identifiers.id = visits.owner
+FROM visit
+LEFT JOIN identifiers ON identifiers.id = visit.owner
 LEFT JOIN face USING (lead)
-ORDER BY visitor_id, started_at, touch_id;
+ORDER BY visitor_id, occurred_at, touch_id;
 
 -- name: offline_touches
 -- Every touch that no visit is, and whose it is.

@@ -23,6 +23,7 @@ from services.runtime.settings import SettingsError
 Record = asyncpg.Record
 PostgresError = asyncpg.PostgresError
 UndefinedTableError = asyncpg.UndefinedTableError
+UniqueViolationError = asyncpg.UniqueViolationError
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
 else:

@@ -47,14 +47,15 @@ CHANGES = [
     ("leads", "UPDATE identifiers SET first_at = first_at - interval '1 microsecond' WHERE value = 'user:1'"),
     ("leads", "UPDATE identifiers SET lead = id"),
     ("leads", "UPDATE identifiers SET lead = i.id FROM identifiers i WHERE i.value = 'user:1' AND identifiers.value <> 'email:bob@example.org'"),
-    *(("visits", f"UPDATE visits SET {change} WHERE visitor_id = 'v1' AND channel = 'Email'") for change in (
-        "visitor_id = 'v3'", "started_at = started_at + interval '1 microsecond'", "touch_id = 'x'",
+    *(("visits", f"UPDATE visits SET {change} FROM visitors WHERE number = visitor AND visitor_id = 'v1' AND channel = 'Email'") for change in (
+        "visitor = 0", "started_at = started_at + interval '1 microsecond'", "touch_id = 'x'",
         "last_at = last_at + interval '1 microsecond'", "hits = 2", "channel = 'Direct'", "source = 'x'", "medium = 'x'",
         "campaign = NULL", "content = ''", "term = 'x'", "landing_page = 'https://shop.example/?'", "referrer = ''",
         "click_ids = '[[\"gclid\", \"1\"]]'", "owner = NULL",
     )),
     ("visits", "DELETE FROM visits WHERE landing_page IS NULL"),
-    ("visits", "UPDATE visits SET owner = (SELECT id FROM identifiers WHERE value = 'email:bob@example.org') WHERE visitor_id = 'v1'"),
+    ("visits", "UPDATE visits SET owner = (SELECT id FROM identifiers WHERE value = 'email:bob@example.org') FROM visitors WHERE number = visitor AND visitor_id = 'v1'"),
+    ("visits", "UPDATE visitors SET visitor_id = 'v3' WHERE visitor_id = 'v1'"),
     *(("offline_touches", f"UPDATE offline_touches SET {change}") for change in (
         "occurred_at = now()", "touch_id = 'x'", "visitor_id = 'v'", "name = 'x'", "channel = 'x'", "source = 'x'",
         "medium = 'x'", "campaign = 'x'", "owner = NULL",
@@ -127,9 +128,10 @@ async def test_the_key_of_the_identifiers_is_not_in_the_digest(database):
 
 async def test_more_rows_than_one_fetch_are_all_in_the_digest(database):
     await database.execute(
-        "INSERT INTO visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium)"
-        " SELECT 'v' || n, '2026-01-01', 't', '2026-01-01', 1, 'Direct', '(direct)', '(none)' FROM generate_series(1, 2500) n"
+        "WITH made AS (INSERT INTO visitors (visitor_id) SELECT 'v' || n FROM generate_series(1, 2500) n RETURNING number)"
+        " INSERT INTO visits (visitor, started_at, touch_id, last_at, hits, channel, source, medium)"
+        " SELECT number, '2026-01-01', 't', '2026-01-01', 1, 'Direct', '(direct)', '(none)' FROM made"
     )
     before = await digest(database)
-    await database.execute("UPDATE visits SET hits = 2 WHERE visitor_id = 'v999'")  # the last by code points
+    await database.execute("UPDATE visits SET hits = 2 FROM visitors WHERE number = visitor AND visitor_id = 'v999'")  # the last by code points
     assert await digest(database) != before

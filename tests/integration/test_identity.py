@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import pytest
 
 from identity import lead_store, store
-from identity.components import place
 from identity.facts import Facts, facts_of
+from identity.settling import settle_leads
 from schemas.canonical import event_rank
+from services.runtime.postgres import Database
 from tests.builders import (
     GOOGLE_AD,
     ID_KEY,
@@ -25,21 +26,28 @@ from tests.builders import (
     page,
 )
 from tests.closing import Crash, Loop, commits, crashes, differences, present
+from tests.interleaving.turns import Pause, Turns, open_actors
 from tests.reference import present_state
 
 VISITS = """
 SELECT visitor_id, touch_id, channel, (SELECT min(value) FROM identifiers i WHERE i.lead = o.lead) AS owner
-FROM visits LEFT JOIN identifiers o ON o.id = owner
-ORDER BY visitor_id, started_at, touch_id
+FROM visit LEFT JOIN identifiers o ON o.id = owner
+ORDER BY visitor_id, occurred_at, touch_id
 """
 WAITING = "SELECT from_at, to_at FROM notes WHERE kind = 'visitor' AND key = $1"
 LEADS = "SELECT array_agg(value ORDER BY value) FROM identifiers GROUP BY lead"
+NAMES = "SELECT DISTINCT name.value FROM identifiers JOIN identifiers name ON name.id = identifiers.lead ORDER BY 1"
 
 ANN, BEN, CEM = "email:ann@x.org", "email:ben@x.org", "email:cem@x.org"
 
 
 async def leads(loop: Loop) -> set[frozenset[str]]:
     return {frozenset(row[0]) for row in await loop.database.fetch(LEADS)}
+
+
+async def names(loop: Loop) -> list[str]:
+    """Of each lead the identifier after which it is named."""
+    return [name for (name,) in await loop.database.fetch(NAMES)]
 
 
 async def visits(loop: Loop) -> list[tuple[str, str, str, str | None]]:
@@ -267,35 +275,41 @@ async def test_a_deal_connects_its_contacts_only_within_each(loop: Loop) -> None
 
 
 async def test_a_lead_has_the_id_of_its_earliest_identifier_also_when_that_is_learned_late(loop: Loop) -> None:
-    earliest = "SELECT DISTINCT named.value FROM identifiers i JOIN identifiers named ON named.id = i.lead"
     await loop.take(
         form("v", "1", at(day=5), "ann@x.org"), identify("v", "2", at(day=6), user_id="42", email="ann@x.org")
     )
-    assert await loop.database.fetchval(earliest) == ANN
+    assert await names(loop) == [ANN]
     await loop.take(identify("w", "3", at(day=1), user_id="42"))
-    assert await loop.database.fetchval(earliest) == "user:42"
+    assert await names(loop) == ["user:42"]
 
 
 def facts(*payloads: dict[str, Any]) -> Facts:
     return facts_of(((each.event, each.body) for each in map(delivery, payloads)), ID_KEY, ())
 
 
-async def settle_while(loop: Loop, one: Facts, meanwhile: Facts) -> None:
-    """Settle the leads of one batch while another consumer stores the facts of the next."""
-    async with loop.database.transaction() as connection:
-        await lead_store.lock_graph(connection)
-        changed = sorted({end for link in await lead_store.unsettled(connection, one) for end in link[:2]})
-        members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
-        await store.add_facts(loop.database, meanwhile)
-        await lead_store.put_placements(connection, members, place(members, outsiders, set(pairs)), pairs)
+async def add_and_settle(database: Database, batch: Facts) -> None:
+    await store.add_facts(database, batch)
+    await settle_leads(database, batch, ())
 
 
-async def test_an_earlier_sighting_that_comes_while_leads_are_settled_is_not_forgotten(loop: Loop) -> None:
-    both = facts(form(None, "1", at(day=5), "ann@x.org", user_id="42"))
-    earlier = facts(form(None, "2", at(day=1), "ann@x.org"))
-    await store.add_facts(loop.database, both)
-    await settle_while(loop, both, earlier)
-    assert await lead_store.unsettled(loop.database, earlier) != []
+@pytest.mark.parametrize(("who", "name"), [({"email": "ann@x.org"}, ANN), ({"user_id": "42"}, "user:42")])
+async def test_an_earlier_sighting_that_comes_while_leads_are_settled_is_not_forgotten(
+    loop: Loop, loop_dsn: str, who: dict[str, str], name: str
+) -> None:
+    """At whatever moment it comes, it gives the lead its name."""
+    both = facts(make_event("identify", "1", at(day=5), email="ann@x.org", user_id="42"))
+    earlier = facts(make_event("identify", "2", at(day=1), **who))
+    async with open_actors(loop_dsn, "one", "other") as pools:
+        (one, first), (other, second) = pools.items()
+        for moment in count():
+            await loop.empty()
+            pause = Pause(one, moment)
+            await Turns(loop.database, pause).play(
+                {one: add_and_settle(first, both), other: add_and_settle(second, earlier)}
+            )
+            assert await names(loop) == [name]
+            if not pause.begun:
+                break
 
 
 async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(loop: Loop) -> None:

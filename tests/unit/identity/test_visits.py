@@ -292,8 +292,8 @@ def test_a_visit_goes_on_from_any_of_its_hits_as_if_all_were_folded(hits: list[H
     for place in range(1, len(hits)):
         *closed, last = fold(hits[:place])
         leads = [each.lead for each in hits[:place] if each.lead and each.named == last.identified]
-        standing = Standing(last, hits[place - 1].referrer, leads[-1] if last.identified else None)
-        assert closed + fold(hits[place:], resumed=standing) == whole
+        standing = Standing(last, hits[place - 1].referrer)
+        assert closed + fold(hits[place:], resumed=standing, lead=leads[-1] if last.identified else None) == whole
 
 
 @given(histories())

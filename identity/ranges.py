@@ -1,0 +1,135 @@
+"""A part of a visitor's history folded anew: whether that ends where it should, and what differs then. Pure.
+
+A fold begins at the visit before the first change and ends where a visit that stood starts just as it did: from there
+on nothing can differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from identity.offline import Change
+from identity.visits import Hit, Standing, Start, Visit, fold, owned
+
+Edge = tuple[int, datetime, str, UUID | None, bool]
+"""Where owners change outside of a range: visitor, from which visit (time, id), to whom, and whether forward."""
+
+Named = tuple[UUID | None, UUID | None]
+"""Whom the nearest naming visit before a range names, and whom the nearest from its stop on."""
+
+
+class Span(NamedTuple):
+    """From when to when a visitor's hits may have changed."""
+
+    visitor: int
+    """By its number, as everywhere behind the facts."""
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
+
+    Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last. Where all that
+    changed comes after the last hit of the visit that stands, it is resumed whole, and its hits are not read again.
+    """
+
+    visitor: int
+    start: tuple[datetime, str]
+    resumed: Start | Standing | None
+    stop: tuple[datetime, str] | None
+    hits_again: int
+    """How many hits of the visit that stands are read again."""
+    at_the_end: bool
+    """No visit begins with the change or after it."""
+
+    @property
+    def goes_on(self) -> Visit | None:
+        """The visit that is resumed whole."""
+        return self.resumed.visit if isinstance(self.resumed, Standing) else None
+
+    @property
+    def adds_only(self) -> bool:
+        """Nothing that stands is folded again: the visitor's last visit is resumed whole, or there is none yet."""
+        return self.at_the_end and (self.resumed is None or self.goes_on is not None)
+
+    @property
+    def hits_from(self) -> tuple[datetime, str]:
+        """From which hit on they are read."""
+        if visit := self.goes_on:
+            return (visit.last_at + timedelta.resolution, "")
+        return self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A range as it was and as it is; both without the visit at its stop, which stands."""
+
+    part: Range
+    old: Sequence[Visit]
+    new: Sequence[Visit]
+
+
+def fold_range(part: Range, hits: Sequence[Hit], lead: UUID | None, standing: Sequence[Visit]) -> Folded | None:
+    """The range folded anew, or None when at its stop the new fold differs from the visit that stands there.
+
+    `lead` is whom the visit has identified that is resumed whole.
+    """
+    new = fold(hits, part.resumed, lead)
+    if part.stop is None:
+        return Folded(part, standing, new)
+    stands = standing[-1]
+    if not new or new[-1].key != part.stop or new[-1].start != stands.start:
+        return None
+    return Folded(part, standing[:-1], new[:-1])
+
+
+class Difference(NamedTuple):
+    """What folds change: visits, each with its visitor, owners beyond the ranges, and touches for deals."""
+
+    gone: list[tuple[int, Visit]]
+    changed: list[tuple[int, Visit]]
+    new: list[tuple[int, Visit]]
+    edges: list[Edge]
+    touches: list[Change]
+
+
+def difference(folded: Sequence[Folded], around: Mapping[int, Named]) -> Difference:
+    """What these ranges change, given by visitor who is named around each."""
+    found = Difference([], [], [], [], [])
+    for each in folded:
+        visitor, (before, after) = each.part.visitor, around[each.part.visitor]
+        was, now = {visit.key: visit for visit in each.old}, {v.key: v for v in owned(each.new, before, after)}
+        found.gone.extend((visitor, visit) for key, visit in was.items() if key not in now)
+        found.changed.extend((visitor, visit) for key, visit in now.items() if key in was and was[key] != visit)
+        found.new.extend((visitor, visit) for key, visit in now.items() if key not in was)
+        found.edges.extend(_edges(each, before, after))
+        found.touches.extend(_touch_changes(was, now))
+    return found
+
+
+def _edges(folded: Folded, before: UUID | None, after: UUID | None) -> list[Edge]:
+    """Where owners may change outside of the range: behind it, and before it while nobody was named earlier."""
+    old = [visit.identified for visit in folded.old if visit.identified is not None]
+    new = [visit.identified for visit in folded.new if visit.identified is not None]
+    part, edges = folded.part, list[Edge]()
+    if part.stop is not None and old[-1:] != new[-1:]:
+        edges.append((part.visitor, *part.stop, new[-1] if new else before or after, True))
+    if part.resumed is not None and before is None and old[:1] != new[:1]:
+        edges.append((part.visitor, *part.start, new[0] if new else after, False))
+    return edges
+
+
+def _touch_changes(
+    was: Mapping[tuple[datetime, str], Visit], now: Mapping[tuple[datetime, str], Visit]
+) -> list[Change]:
+    """What changed for deals: when, whose it was, whose it is."""
+    changes = []
+    for key in was.keys() | now.keys():
+        old, new = was.get(key), now.get(key)
+        if (old.credited if old else ()) != (new.credited if new else ()):
+            changes.append((key[0], old.owner if old else None, new.owner if new else None))
+    return changes
