@@ -21,31 +21,29 @@ _STYLE = (
     ":root{color-scheme:light dark}button{font:inherit;padding:.5em 1em}"
     "body{max-width:34em;margin:15vh auto;padding:0 1.5em;font:16px/1.5 system-ui,sans-serif}"
 )
-_PAGE = """<!doctype html>
+
+
+def _page(on: int, state: str, button: str) -> str:
+    """What a browser shows: how its visits are taken now, and the button that asks for `on` instead."""
+    return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Your own visits · Closed Loop</title><style>{style}</style></head>
+<title>Your own visits · Closed Loop</title><style>{_STYLE}</style></head>
 <body><main>
 <h1>Your own visits</h1>
 <p role="status">{state}</p>
-<form method="post" action="{path}?on={on}"><button>{button}</button></form>
+<form method="post" action="{PATH}?on={on}"><button>{button}</button></form>
 <p>This is about this browser alone. It keeps the choice as a cookie, for 13 months or until you clear its cookies.</p>
 </main></body>
 </html>
 """
-_COUNTED = _PAGE.format(
-    style=_STYLE,
-    path=PATH,
-    on=1,
-    state="Visits with this browser <strong>are counted</strong> like anybody's.",
-    button="Keep my visits apart",
-)
-_APART = _PAGE.format(
-    style=_STYLE,
-    path=PATH,
-    on=0,
-    state="Visits with this browser <strong>are kept apart</strong>: they are in no report on visits, leads or money.",
-    button="Count my visits again",
+
+
+_COUNTED = _page(1, "Visits with this browser <strong>are counted</strong> like anybody's.", "Keep my visits apart")
+_APART = _page(
+    0,
+    "Visits with this browser <strong>are kept apart</strong>: they are in no report on visits, leads or money.",
+    "Count my visits again",
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {

@@ -1,29 +1,36 @@
 """Every setting of Closed Loop: one frozen object, read from ``CLOSEDLOOP_*`` and the keys file of the data folder.
 
-A setting that is wrong stops the start with one line that names it; nothing is guessed.
+A setting that is wrong stops the start with one line that names it; nothing is guessed. What each may be is in
+`setting_values`.
 """
 
 import base64
-import binascii
 import json
 import os
-import re
 import secrets
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.score import DEFAULT_SCORE, ScoreRules, parse_score
+from schemas.score import DEFAULT_SCORE
+from services.runtime.setting_values import (
+    EMBEDDED,
+    Broker,
+    Hosts,
+    LongSecret,
+    Networks,
+    Port,
+    Score,
+    TimeZone,
+    TopicPrefix,
+    WebAddress,
+    WebhookSecret,
+)
 
 KEYS_FILE = "keys.json"
 """Name of the file in the data folder that keeps the keys which `up` made; readable by its owner alone."""
-
-EMBEDDED = "embedded"
-"""The broker that is none: the log is in Postgres."""
 
 GENERATED = ("write_key", "admin_token", "id_key", "webhook_secret")
 """Settings that `up` makes when they are missing; the services on their own refuse to start without them."""
@@ -32,12 +39,6 @@ EX_CONFIG = 78
 """The exit code for a wrong setting (sysexits.h): starting again would not help."""
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-_KAFKA = re.compile(r"kafka://([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5}(,([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5})*")
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{0,100}")
-_HOST = re.compile(r"[^\s/:@?#]+")
-_WEB_ADDRESS = re.compile(r"https?://[^\s/@?#\"<>]+(/[^\s?#\"<>]*)?")
-
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SettingsError(Exception):
@@ -53,8 +54,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CLOSEDLOOP_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    broker: str = EMBEDDED
-    kafka_prefix: str = "closedloop-"
+    broker: Broker = EMBEDDED
+    kafka_prefix: TopicPrefix = "closedloop-"
     kafka_replicas: Annotated[int, Field(ge=0, le=9)] = 0
     kafka_ca_file: str = ""
     kafka_cert_file: str = ""
@@ -69,80 +70,19 @@ class Settings(BaseSettings):
     port: Port = 8080
     reports_port: Port = 8081
     ops_port: Annotated[int, Field(ge=1, le=65532)] = 9090
-    public_url: str = ""
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    public_url: WebAddress = ""
+    trusted_proxies: Networks = ("127.0.0.1", "::1")
 
     write_key: str = ""
-    admin_token: SecretStr = SecretStr("")
-    id_key: SecretStr = SecretStr("")
-    webhook_secret: SecretStr = SecretStr("")
+    admin_token: LongSecret = SecretStr("")
+    id_key: LongSecret = SecretStr("")
+    webhook_secret: WebhookSecret = SecretStr("")
 
     lookback_days: Annotated[int, Field(ge=1, le=3650)] = 90
-    own_domains: Annotated[tuple[str, ...], NoDecode] = ()
-    timezone: str = "UTC"
+    own_domains: Hosts = ()
+    timezone: TimeZone = "UTC"
     honour_dnt: bool = False
-    score: Annotated[ScoreRules, NoDecode] = DEFAULT_SCORE
-
-    @field_validator("own_domains", "trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """A list, separated by commas or white space."""
-        return tuple(value.replace(",", " ").lower().split()) if isinstance(value, str) else value
-
-    @field_validator("own_domains")
-    @classmethod
-    def _only_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for domain in value:
-            if not _HOST.fullmatch(domain):
-                message = f"{domain!r} is no host name such as shop.example.org"
-                raise ValueError(message)
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _only_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            try:
-                ip_network("0.0.0.0/0" if address == "*" else address)
-            except ValueError as error:
-                message = f"{address!r} is no address or network such as 10.0.0.0/8, nor * for everybody"
-                raise ValueError(message) from error
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            message = f"{value!r} is no IANA time zone such as Europe/Berlin"
-            raise ValueError(message) from error
-        return value
-
-    @field_validator("score", mode="before")
-    @classmethod
-    def _json_rules(cls, value: object) -> object:
-        return parse_score(value) if isinstance(value, str) else value
-
-    @field_validator("broker")
-    @classmethod
-    def _known_broker(cls, value: str) -> str:
-        if value != EMBEDDED and not (
-            _KAFKA.fullmatch(value) and all(map(_is_port, re.findall(r":(\d+)(?:,|$)", value)))
-        ):
-            message = f"{value!r} is neither embedded nor kafka://host:port,host:port"
-            raise ValueError(message)
-        return value
-
-    @field_validator("kafka_prefix")
-    @classmethod
-    def _topic_characters(cls, value: str) -> str:
-        if not _TOPIC.fullmatch(value):
-            message = (
-                f"{value!r} cannot begin the name of a topic: letters, digits, dots, dashes, underscores, 100 at most"
-            )
-            raise ValueError(message)
-        return value
+    score: Score = DEFAULT_SCORE
 
     @field_validator("kafka_tls")
     @classmethod
@@ -160,36 +100,6 @@ class Settings(BaseSettings):
     def _with_credentials(cls, value: str, info: ValidationInfo) -> str:
         if value and not (info.data.get("kafka_user") and _plain(info.data.get("kafka_password", ""))):
             raise ValueError("needs CLOSEDLOOP_KAFKA_USER and CLOSEDLOOP_KAFKA_PASSWORD")
-        return value
-
-    @field_validator("id_key", "admin_token")
-    @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        """Short secrets can be guessed: 16 characters at least."""
-        if 0 < len(value.get_secret_value()) < 16:
-            raise ValueError("is shorter than 16 characters")
-        return value
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _standard_secret(cls, value: SecretStr) -> SecretStr:
-        """As Standard Webhooks writes it: base64, perhaps without its padding, perhaps after `whsec_`."""
-        text = value.get_secret_value()
-        encoded = text.removeprefix("whsec_").rstrip("=")
-        try:
-            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-        except binascii.Error:
-            key = b""
-        if text and not key:
-            raise ValueError("is no secret of Standard Webhooks, which is whsec_ and base64")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        if value and not _WEB_ADDRESS.fullmatch(value):
-            message = f"{value!r} is no address such as https://collect.example.org"
-            raise ValueError(message)
         return value
 
     @property
@@ -290,10 +200,6 @@ def make_keys(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
 def _webhook_secret() -> str:
     """A symmetric key as Standard Webhooks writes it: `whsec_` and 24 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-
-
-def _is_port(text: str) -> bool:
-    return 1 <= int(text) <= 65535
 
 
 def _plain(value: object) -> str:

@@ -1,6 +1,7 @@
 """A crash before any statement and any commit: whoever begins again from the positions ends in the undisturbed state."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -76,16 +77,16 @@ async def live(database: Database, shelf: list[Taken], batch: list[Taken]) -> No
         pass
 
 
-async def live_and_die(place: Place, shelf: list[Taken], batch: list[Taken]) -> int:
+async def live_and_die(mortal: Mortal, life: Callable[[], Awaitable[None]]) -> int:
     """One process after the other, until one has no step left to die before; how many died."""
-    place.mortal.deaths.clear()
+    mortal.deaths.clear()
     while True:
-        place.mortal.be_born()
+        mortal.be_born()
         try:
-            await live(place.dying, shelf, batch)
+            await life()
         except Crash:
             continue
-        return len(place.mortal.deaths)
+        return len(mortal.deaths)
 
 
 @pytest.mark.parametrize("batches", [pytest.param(batches, id=name) for name, batches in COLLISIONS])
@@ -104,7 +105,21 @@ async def test_after_a_crash_before_any_step_the_next_consumer_ends_in_the_undis
     undisturbed, expected = await digest(place.database), await present(place.database)
 
     await begin_log_anew(place.database)
-    deaths = [await live_and_die(place, shelf, batch) for batch in cut]
+    deaths = [await live_and_die(place.mortal, partial(live, place.dying, shelf, batch)) for batch in cut]
     assert differences(await present(place.database), expected) + await left_undone(place.database) == []
     assert await digest(place.database) == undisturbed
     print(f"{sum(deaths)} crashes, by batch {deaths}")
+
+
+async def test_processes_die_before_a_copy_and_after_it(dsn: str) -> None:
+    mortal = Mortal()
+    async with connect(dsn, application="crashes") as database, open_stepped(dsn, "mortal", mortal.pace) as dying:
+        await database.execute("CREATE TABLE state.copied (n integer)")
+
+        async def life() -> None:
+            async with dying.transaction() as connection:
+                await connection.copy_records_to_table("copied", records=[(1,)])
+
+        await live_and_die(mortal, life)
+        assert mortal.deaths == {("", "BEGIN", 1), ("BEGIN", "COPY copied", 1), ("COPY copied", "COMMIT", 1)}
+        assert await database.fetchval("SELECT count(*) FROM copied") == 1

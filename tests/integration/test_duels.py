@@ -28,8 +28,7 @@ from tests.interleaving.shelf import (
     recall,
     remember,
 )
-from tests.interleaving.stepping import open_stepped
-from tests.interleaving.turns import Actor, Pause, Turns
+from tests.interleaving.turns import Actor, Pause, Turns, open_actors
 
 EVERY = 1 if "INTERLEAVINGS" in os.environ else 10
 """Of the moments at which a pause can make a difference, how many apart are tried: all of them in a long run."""
@@ -44,13 +43,8 @@ class Ground(NamedTuple):
 
 @pytest.fixture
 async def ground(loop_dsn: str) -> AsyncIterator[Ground]:
-    one, other = Actor("one"), Actor("other")
-    async with (
-        connect(loop_dsn, application="duels") as database,
-        open_stepped(loop_dsn, "one", one.pace) as first,
-        open_stepped(loop_dsn, "other", other.pace) as second,
-    ):
-        yield Ground(database, {one: first, other: second})
+    async with connect(loop_dsn, application="duels") as database, open_actors(loop_dsn, "one", "other") as pools:
+        yield Ground(database, pools)
 
 
 async def do(
@@ -108,6 +102,27 @@ async def test_wherever_one_pauses_for_the_other_the_state_is_that_of_one_alone(
         if not dealer.begun:
             break
     print(f"{moment} moments")
+
+
+async def test_one_pauses_before_a_copy_and_after_it(dsn: str) -> None:
+    look = "SELECT count(*) FROM copied"
+
+    async def copy(pool: Database) -> None:
+        async with pool.transaction() as connection:
+            await connection.copy_records_to_table("copied", records=[(1,)])
+
+    async with connect(dsn, application="duels") as database, open_actors(dsn, "one", "other") as pools:
+        await database.execute("CREATE TABLE state.copied (n integer)")
+        (one, first), (other, second) = pools.items()
+        traces = []
+        for moment in (0, 1):
+            turns = Turns(database, Pause(one, moment))
+            await turns.play({one: copy(first), other: second.execute(look)})
+            traces.append(turns.trace)
+    assert traces == [
+        [f"other: {look}", "one: BEGIN", "one: COPY copied", "one: COMMIT"],
+        ["one: BEGIN", "one: COPY copied", f"other: {look}", "one: COMMIT"],
+    ]
 
 
 def others_of(work: Work) -> list[str]:

@@ -6,8 +6,7 @@ same turns.
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pprint import pformat
 from random import Random
 from typing import Any, NamedTuple
@@ -22,12 +21,10 @@ from services.runtime.consumer import cause_of
 from services.runtime.postgres import Database, connect
 from services.runtime.reading import Taken
 from tests.closing import differences, present
-from tests.conftest import fresh_database
 from tests.histories import make_history
 from tests.interleaving.collisions import COLLISIONS, late_hits, make_crowd
 from tests.interleaving.shelf import PLACES, Consumer, begin_log_anew, left_undone, put_on_shelf, read, read_to_the_end
-from tests.interleaving.stepping import open_stepped
-from tests.interleaving.turns import Actor, Chance, Turns
+from tests.interleaving.turns import Actor, Chance, Turns, open_actors
 
 SEEDS = int(os.environ.get("INTERLEAVINGS", "100"))
 SEEDS_AT_ONCE = 25
@@ -49,22 +46,16 @@ class Stage(NamedTuple):
     """A database for all plays, and for each actor a pool of its own on it."""
 
     database: Database
-    actors: list[tuple[Actor, Database]]
-
-
-@pytest.fixture(scope="module")
-def stage_dsn(postgres_dsn: str, migrated_template: str) -> Iterator[str]:
-    with fresh_database(postgres_dsn, f"TEMPLATE {migrated_template}") as dsn:
-        yield dsn
+    pools: dict[Actor, Database]
 
 
 @pytest.fixture
-async def stage(stage_dsn: str) -> AsyncIterator[Stage]:
-    async with AsyncExitStack() as stack:
-        actors = [Actor(name) for name in ("one", "two", "three", "four")]
-        pools = [await stack.enter_async_context(open_stepped(stage_dsn, actor.name, actor.pace)) for actor in actors]
-        database = await stack.enter_async_context(connect(stage_dsn, application="stage"))
-        yield Stage(database, list(zip(actors, pools, strict=True)))
+async def stage(loop_dsn: str) -> AsyncIterator[Stage]:
+    async with (
+        connect(loop_dsn, application="stage") as database,
+        open_actors(loop_dsn, "one", "two", "three", "four") as pools,
+    ):
+        yield Stage(database, pools)
 
 
 def draw_events(random: Random) -> list[dict[str, Any]]:
@@ -114,8 +105,7 @@ async def play(stage: Stage, random: Random, shelf: list[Taken]) -> Turns:
     together = random.random() < 0.3
     shares = {place: random.randrange(2) for place in PLACES}
     programs = {}
-    for number, group in enumerate(groups):
-        actor, database = stage.actors[number]
+    for number, (group, (actor, database)) in enumerate(zip(groups, stage.pools.items(), strict=False)):
         actor.name = f"{group} {number + 1}"
         holds = PLACES if together else [place for place in PLACES if shares[place] == number % 2]
         consumer = Consumer(database, group, shelf, holds)

@@ -186,66 +186,26 @@ async def test_each_visit_and_offline_touch_says_by_which_rule_it_is_the_leads(l
     }  # fmt: skip
 
 
+def says(event_id, on, fields, visitor="v1", email=ANN):
+    return form(visitor, event_id, at(day=on), email, fields=fields)
+
+
+ULM, BONN = {"city": "Ulm"}, {"city": "Bonn"}
+NOTHING = {"city": " ", "age": None}
+NAMES = {"E-Mail": ANN, "your_address": "Ann@example.org"}
 TRAITS = [
-    (
-        "the last word by time counts, not by arrival",
-        [
-            form("v1", "b", at(day=2), ANN, fields={"city": "Ulm"}),
-            form("v1", "a", at(day=1), ANN, fields={"city": "Bonn"}),
-        ],
-        {"city": "Ulm"},
-    ),
-    (
-        "at one instant the greater event id counts",
-        [
-            form("v1", "b", at(day=1), ANN, fields={"city": "Ulm"}),
-            form("v2", "a", at(day=1), ANN, fields={"city": "Bonn"}),
-        ],
-        {"city": "Ulm"},
-    ),
-    (
-        "an empty answer takes nothing back",
-        [
-            form("v1", "a", at(day=1), ANN, fields={"city": "Ulm", "age": 0}),
-            form("v1", "b", at(day=2), ANN, fields={"city": " ", "age": None}),
-        ],
-        {"city": "Ulm", "age": 0},
-    ),
-    (
-        "an identifier is no trait",
-        [form("v1", "a", at(day=1), ANN, fields={"E-Mail": ANN, "your_address": "Ann@example.org", "size": 4})],
-        {"size": 4},
-    ),
-    (
-        "of two bodies under one event id the earlier counts",
-        [
-            form("v1", "a", at(day=2), ANN, fields={"city": "Ulm"}),
-            form("v1", "a", at(day=1), ANN, fields={"city": "Bonn"}),
-        ],
-        {"city": "Bonn"},
-    ),
-    (
-        "without consent to be recognised the form still speaks",
-        [form(None, "a", at(day=1), ANN, fields={"city": "Ulm"})],
-        {"city": "Ulm"},
-    ),
-    (
-        "another person on the same laptop speaks of himself",
-        [
-            form("v1", "a", at(day=1), ANN, fields={"city": "Ulm"}),
-            form("v1", "b", at(day=2), BOB, fields={"city": "Bonn"}),
-        ],
-        {"city": "Ulm"},
-    ),
-    (
-        "a page that knows who is there says nothing of them",
-        [page("v1", "a", at(day=1), person={"email": ANN, "traits": {"city": "Ulm"}})],
-        {},
-    ),
+    ("the last word by time counts, not by arrival", [says("b", 2, ULM), says("a", 1, BONN)], ULM),
+    ("at one instant the greater event id counts", [says("b", 1, ULM), says("a", 1, BONN, visitor="v2")], ULM),
+    ("an empty answer takes nothing back", [says("a", 1, ULM | {"age": 0}), says("b", 2, NOTHING)], ULM | {"age": 0}),
+    ("an identifier is no trait", [says("a", 1, NAMES | {"size": 4})], {"size": 4}),
+    ("of two bodies under one event id the earlier counts", [says("a", 2, ULM), says("a", 1, BONN)], BONN),
+    ("without consent to be recognised the form still speaks", [says("a", 1, ULM, visitor=None)], ULM),
+    ("another on the same laptop speaks of himself", [says("a", 1, ULM), says("b", 2, BONN, email=BOB)], ULM),
+    ("a page says nothing of who is there", [page("v1", "a", at(), person={"email": ANN, "traits": ULM})], {}),
 ]
 
 
-@pytest.mark.parametrize(("events", "traits"), [pytest.param(*case[1:], id=case[0]) for case in TRAITS])
+@pytest.mark.parametrize(("events", "traits"), [pytest.param(*case, id=name) for name, *case in TRAITS])
 async def test_traits_are_what_forms_and_identify_calls_said_last(loop: Loop, client, events, traits):
     await loop.take(*events)
     told = (await get(client, f"email:{ANN}"))["traits"]

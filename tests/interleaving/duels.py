@@ -40,7 +40,12 @@ CUT = [
 JOINED = [contact("c1", at(), "9", ANN), contact("c2", at(), "9", BEN)]
 OFFICE = [form(f"desk{n}", f"f{n}", at(day=n), f"{n}@x.org", user_id="office") for n in range(1, 5)]
 OFFICE_DEALS = [won("A", "a", "12:00", "1@x.org"), won("B", "b", "12:00", "5@x.org", "6@x.org")]
+OFFICE_OF_SIX = [form(None, f"o{n}", at(day=n), f"{n}@x.org", user_id="office") for n in range(1, 7)]
 MAILBOX = [form(None, f"f{n}", at(day=n), "info@x.org", user_id=f"u{n}") for n in range(1, 6)]
+
+VISIT = [identify("v", "1", at("09:00", day=5), user_id="1", url=GOOGLE_AD)]
+KNOWN = [identify(None, "k", at(day=2), user_id="1", email=ANN)]
+NAMED = [form("v", "2", at("09:01", day=5), ANN)]
 
 DUELS: dict[str, Duel] = {
     "a cookie's visits are joined while more of its hits come": Duel(
@@ -96,6 +101,45 @@ DUELS: dict[str, Duel] = {
         [],
         Work(IDENTITY, [identify("desk1", "e", at(day=1), user_id="42")]),
         Work(IDENTITY, [identify("w", "m", at(day=5), user_id="42", email=BEN)]),
+    ),
+    "a lead is seen earlier, and so renamed, while its cookie goes on": Duel(
+        [*KNOWN, *VISIT], [], Work(IDENTITY, NAMED), Work(IDENTITY, [identify(None, "e", at(day=1), user_id="1")])
+    ),
+    "a lead takes the name of a smaller, older one while its cookie goes on": Duel(
+        [*KNOWN, *VISIT, identify(None, "z", at(day=1), user_id="2")],
+        [],
+        Work(IDENTITY, NAMED),
+        Work(IDENTITY, [identify(None, "e", at(day=3), user_id="1", previous_id="2")]),
+    ),
+    "a visit's two people become one while it gains hits, also earlier ones": Duel(
+        [*VISIT, *NAMED],
+        [],
+        Work(IDENTITY, [page("v", "3", at("09:05", day=5)), page("v", "4", at("08:55", day=5)), page("w", "5", at())]),
+        Work(IDENTITY, [identify(None, "j", at(day=3), user_id="1", email=ANN)]),
+    ),
+    "a login's former id becomes known while its cookie goes on with the new one": Duel(
+        [*VISIT, page("v", "2", at("09:20", day=5))],
+        [],
+        Work(IDENTITY, [identify(None, "3", at(day=5), user_id="2", previous_id="1")]),
+        Work(IDENTITY, [identify("v", "4", at("09:10", day=5), user_id="2"), identify("v", "5", at("09:30", day=5), user_id="2", email=ANN)]),
+    ),
+    "two cookies bring the same link": Duel(
+        VISIT,
+        [],
+        Work(IDENTITY, [identify("v", "3", at("09:05", day=5), user_id="2", previous_id="1"), identify("v", "4", at("09:06", day=5), user_id="2")]),
+        Work(IDENTITY, [identify("w", "5", at("09:05", day=5), user_id="2", previous_id="1"), identify("w", "6", at("09:01", day=5), user_id="1")]),
+    ),
+    "two are unlinked while their visit goes on": Duel(
+        [*KNOWN, page("v", "1", at("09:00", day=5), GOOGLE_AD), form("v", "2", at("09:10", day=5), ANN)],
+        [],
+        Work(IDENTITY, [identify("v", "3", at("09:20", day=5), user_id="1"), page("v", "4", at("09:35", day=5))]),
+        Work(IDENTITY, [unlink("u", at(day=6), f"email:{ANN}", "user:1")]),
+    ),
+    "one of six is unlinked from a login while its cookie goes on": Duel(
+        [*OFFICE_OF_SIX, identify("v", "1", at("09:00", day=9), user_id="office", url=GOOGLE_AD), form("v", "2", at("09:05", day=9), "1@x.org")],
+        [],
+        Work(IDENTITY, [identify("v", "3", at("09:10", day=9), user_id="office"), form("v", "4", at("09:11", day=9), "2@x.org")]),
+        Work(IDENTITY, [unlink("u", at(day=20), "email:6@x.org", "user:office")]),
     ),
     "a mailbox becomes one of many while a call of it moves": Duel(
         [*MAILBOX, call("t", at(day=8), email="info@x.org", user_id="u1"), won("A", "a", "12:00", "info@x.org")],

@@ -49,13 +49,14 @@ async def open_stepped(dsn: str, name: str, pace: Pace) -> AsyncIterator[Databas
 def _stepping(pace: Pace) -> type[asyncpg.Connection]:
     """The class of connections that ask `pace`; a closed one has nothing to ask for."""
 
-    def paced(verb: str) -> Callable[..., Awaitable[Any]]:
-        async def ask_and_run(self: asyncpg.Connection, query: str, *args: Any, **options: Any) -> Any:
+    def paced(verb: str, prefix: str = "") -> Callable[..., Awaitable[Any]]:
+        async def ask_and_run(self: asyncpg.Connection, subject: str, *args: Any, **options: Any) -> Any:
             if not self.is_closed():
-                await pace(self, query)
-            return await getattr(asyncpg.Connection, verb)(self, query, *args, **options)
+                await pace(self, prefix + subject)
+            return await getattr(asyncpg.Connection, verb)(self, subject, *args, **options)
 
         return ask_and_run
 
-    verbs = ("execute", "fetch", "fetchrow", "fetchval")
-    return type("Stepping", (asyncpg.Connection,), {verb: paced(verb) for verb in verbs})
+    statements = {verb: paced(verb) for verb in ("execute", "fetch", "fetchrow", "fetchval")}
+    copy = {"copy_records_to_table": paced("copy_records_to_table", "COPY ")}  # it takes a table, not a statement
+    return type("Stepping", (asyncpg.Connection,), statements | copy)

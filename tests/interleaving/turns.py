@@ -7,20 +7,21 @@ gives way.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Any, Protocol
 
 import asyncpg
 
 from services.runtime.postgres import Database
-from tests.interleaving.stepping import name_of
+from tests.interleaving.stepping import name_of, open_stepped
 
 LONG_SECONDS = 0.003
 """A statement that takes longer may be waiting for a lock; then Postgres is asked."""
 
 STEPS_AT_MOST = 10_000
-WRITES = ("INSERT", "UPDATE", "DELETE")
+WRITES = ("INSERT", "UPDATE", "DELETE", "COPY")
 WAITING = "SELECT pid FROM unnest($1::integer[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0"
 
 
@@ -37,6 +38,14 @@ class Actor:
     async def pace(self, connection: asyncpg.Connection, statement: str) -> None:
         if self.turns is not None:
             await self.turns.wait_for_turn(self, connection, statement)
+
+
+@asynccontextmanager
+async def open_actors(dsn: str, *names: str) -> AsyncIterator[dict[Actor, Database]]:
+    """An actor of each name, with a pool of its own."""
+    async with AsyncExitStack() as stack:
+        actors = [Actor(name) for name in names]
+        yield {actor: await stack.enter_async_context(open_stepped(dsn, actor.name, actor.pace)) for actor in actors}
 
 
 class Dealer(Protocol):

@@ -43,16 +43,28 @@ def unlink(event_id: str, minute: int, a: str, b: str, **fields: Any) -> Event:
     return make_event("unlink", event_id, at() + timedelta(minutes=minute), a=a, b=b, **fields)
 
 
-def seen_with(count: int, name: str, other: str) -> list[Event]:
-    """One identifier with so many others."""
-    return [named(f"{name}{number}", **{name: f"0{number}@x.org" if name == "email" else f"u{number}"}, **{other: ANN if other == "email" else "office"}) for number in range(count)]  # fmt: skip
+def one_user_with(mails: int) -> list[Event]:
+    return [named(f"m{number}", email=f"0{number}@x.org", user_id="office") for number in range(mails)]
+
+
+def one_mail_with(users: int) -> list[Event]:
+    return [named(f"u{number}", email=ANN, user_id=f"u{number}") for number in range(users)]
+
+
+def cut(event_id: str, minute: int) -> Event:
+    return unlink(event_id, minute, "user: 42", "email:Ann@X.org ")
+
+
+def undo(event_id: str, minute: int) -> Event:
+    return unlink(event_id, minute, "email:ann@x.org", "user:42", undo=True)
 
 
 LINK = named("1", email=ANN, user_id="42")
-CUT = unlink("2", 10, "user: 42", "email:Ann@X.org ")
+CUT = cut("2", 10)
+JOINED, PARTED = [["email:ann@x.org", "user:42"]], [["email:ann@x.org"], ["user:42"]]
 
 LEADS = [
-    pytest.param([LINK], [["email:ann@x.org", "user:42"]], id="one event carries both"),
+    pytest.param([LINK], JOINED, id="one event carries both"),
     pytest.param(
         [page("v", "1", at(), email=ANN), page("v", "2", at(), email=BEN)],
         [["email:ann@x.org"], ["email:ben@x.org"]],
@@ -68,38 +80,18 @@ LEADS = [
         [["crm:webhook:7", "email:ann@x.org", "email:ben@x.org"]],
         id="a record whose id is taken still connects",
     ),
-    pytest.param([LINK, CUT], [["email:ann@x.org"], ["user:42"]], id="an unlink holds against an earlier link"),
-    pytest.param(
-        [unlink("2", -10, "user:42", "email:ann@x.org"), LINK],
-        [["email:ann@x.org"], ["user:42"]],
-        id="an unlink holds against a later link",
-    ),
-    pytest.param(
-        [LINK, CUT, unlink("3", 11, "email:ann@x.org", "user:42", undo=True)],
-        [["email:ann@x.org", "user:42"]],
-        id="the newest unlink of the pair lifts it",
-    ),
-    pytest.param(
-        [LINK, CUT, unlink("3", 9, "email:ann@x.org", "user:42", undo=True)],
-        [["email:ann@x.org"], ["user:42"]],
-        id="an older undo lifts nothing",
-    ),
-    pytest.param(
-        [LINK, unlink("a", 5, "user:42", "email:ann@x.org"), unlink("b", 5, "user:42", "email:ann@x.org", undo=True)],
-        [["email:ann@x.org", "user:42"]],
-        id="of one instant the greater event id is newer",
-    ),
-    pytest.param(
-        [LINK, CUT, unlink("2", 20, "user:42", "email:ann@x.org", undo=True)],
-        [["email:ann@x.org"], ["user:42"]],
-        id="an undo whose event id is taken does not count",
-    ),
+    pytest.param([LINK, CUT], PARTED, id="an unlink holds against an earlier link"),
+    pytest.param([cut("2", -10), LINK], PARTED, id="an unlink holds against a later link"),
+    pytest.param([LINK, CUT, undo("3", 11)], JOINED, id="the newest unlink of the pair lifts it"),
+    pytest.param([LINK, CUT, undo("3", 9)], PARTED, id="an older undo lifts nothing"),
+    pytest.param([LINK, cut("a", 5), undo("b", 5)], JOINED, id="of one instant the greater event id is newer"),
+    pytest.param([LINK, CUT, undo("2", 20)], PARTED, id="an undo whose event id is taken does not count"),
     pytest.param(
         [LINK, CUT, named("4", email=ANN, previous_id="41"), named("5", user_id="42", previous_id="41")],
         [["email:ann@x.org", "user:41", "user:42"]],
         id="an unlink holds against direct links only",
     ),
-    pytest.param([unlink("2", 0, "user:42", "email:ann@x.org")], [], id="an unlink makes nobody"),
+    pytest.param([CUT], [], id="an unlink makes nobody"),
     pytest.param([named("1", email="null", user_id="0")], [], id="a blocked value is nobody"),
     pytest.param([page("v", "1", at(), email=ANN, kept_apart="bot")], [], id="what is kept apart names nobody"),
 ]  # fmt: skip
@@ -114,12 +106,12 @@ def test_who_is_one_person(events: list[Event], expected: list[list[str]]) -> No
 @pytest.mark.parametrize(
     ("events", "count"),
     [
-        pytest.param(seen_with(5, "email", "user_id"), 1, id="a user with five e-mails is one person"),
-        pytest.param(seen_with(6, "email", "user_id"), 7, id="a user with six connects nobody"),
-        pytest.param(seen_with(5, "user_id", "email"), 1, id="an e-mail with five users is one person"),
-        pytest.param(seen_with(6, "user_id", "email"), 7, id="an e-mail with six connects nobody"),
+        pytest.param(one_user_with(mails=5), 1, id="a user with five e-mails is one person"),
+        pytest.param(one_user_with(mails=6), 7, id="a user with six connects nobody"),
+        pytest.param(one_mail_with(users=5), 1, id="an e-mail with five users is one person"),
+        pytest.param(one_mail_with(users=6), 7, id="an e-mail with six connects nobody"),
         pytest.param(
-            [*seen_with(6, "email", "user_id"), unlink("cut", 0, "user:office", "email:00@x.org")],
+            [*one_user_with(mails=6), unlink("cut", 0, "user:office", "email:00@x.org")],
             2,
             id="an unlink takes the pair out of the count",
         ),
