@@ -4,7 +4,7 @@ Whoever calls holds the visitors' locks.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from identity import store
@@ -17,6 +17,9 @@ from services.runtime.postgres import Connection
 LEAST_DELAY, HITS_A_SECOND = 5, 1_000
 """A fold that is put off waits this many seconds, and longer the more it reads again, so that it never costs much."""
 
+HITS_AT_ONCE, REST_SECONDS = 20_000, 1
+"""Of a note that concerns more hits of one visitor, the visits behind so many come later, after others' events."""
+
 HORIZONS = (1, 8, 64, 2**31 - 1)
 """How many standing visits beyond the change to look at, attempt by attempt; nearly always the next one stands."""
 
@@ -24,7 +27,7 @@ HORIZONS = (1, 8, 64, 2**31 - 1)
 async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int | None = None) -> None:
     """Bring the visits of these visitors in line with their hits, and note whose touches changed.
 
-    Where more than `longest` hits of one visit would have to be read again, that is put off.
+    Where more than `longest` hits of one visitor would have to be read again, that is put off.
     """
     pending, done = list(spans), list[Folded]()
     for horizon in HORIZONS:
@@ -39,6 +42,21 @@ async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int
         pending = [span for span in pending if span.visitor in unfinished]
     if done:
         await _store(connection, done)
+
+
+async def cut_spans(connection: Connection, spans: Sequence[Span]) -> list[Span]:
+    """The spans, each up to a visit behind so many hits that others would wait for it; notes are left of the rest.
+
+    The rest begins with that visit, whose first hit the fold of the first part has seen.
+    """
+    cuts = await store.places_to_cut(connection, spans, HITS_AT_ONCE)
+    long = [span for span in spans if span.visitor in cuts]
+    rests = [span._replace(from_at=cuts[span.visitor]) for span in long]
+    await store.put_off(connection, [(rest, REST_SECONDS) for rest in rests])
+    return [
+        span._replace(to_at=cuts[span.visitor] - timedelta.resolution) if span.visitor in cuts else span
+        for span in spans
+    ]
 
 
 async def _put_off_long(

@@ -200,6 +200,8 @@ SELECT span.visitor, resumed.started_at, resumed.touch_id, resumed.last_at, resu
        resumed.landing_page, resumed.referrer, resumed.click_ids, resumed.identified, resumed.owner,
        last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer,
        stop.started_at AS stop_at, stop.touch_id AS stop_id,
+       (SELECT coalesce(sum(v.hits), 0) FROM visits v WHERE v.visitor = span.visitor
+            AND v.started_at BETWEEN span.from_at AND span.to_at) AS hits_between,
        NOT EXISTS (SELECT FROM visits v WHERE v.visitor = span.visitor AND v.started_at >= span.from_at) AS at_the_end
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
 LEFT JOIN LATERAL (
@@ -217,9 +219,23 @@ LEFT JOIN LATERAL (
     ORDER BY v.started_at, v.touch_id OFFSET $4::integer - 1 LIMIT 1
 ) AS stop ON true;
 
+-- name: places_to_cut
+-- Where a span would read more than $4 hits: the first visit in it that begins behind so many.
+SELECT span.visitor, min(cut.started_at) AS cut_at
+FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
+CROSS JOIN LATERAL (
+    SELECT v.started_at, sum(v.hits) OVER earlier AS hits
+    FROM visits v
+    WHERE v.visitor = span.visitor AND v.started_at <= span.to_at AND v.started_at >= coalesce(
+        (SELECT max(e.started_at) FROM visits e WHERE e.visitor = span.visitor AND e.started_at < span.from_at), span.from_at)
+    WINDOW earlier AS (ORDER BY v.started_at, v.touch_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+) AS cut
+WHERE cut.hits > $4 AND cut.started_at > span.from_at
+GROUP BY span.visitor;
+
 -- name: hits_in_ranges
 -- The records that count, are people's and of types that make visits, in these ranges, both ends included, with whom they
--- name.
+-- name. In no order: sorting a kiosk's day here would write it to a disk.
 SELECT h.visitor, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
 FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
@@ -227,8 +243,7 @@ FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::
 JOIN counted h ON h.visitor = part.visitor
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
     AND (h.occurred_at, h.event_id) <= (part.to_at, part.to_id)
-WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL
-ORDER BY h.visitor, h.occurred_at, h.event_id;
+WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL;
 
 -- name: visits_in_ranges
 -- The visits as they stand in these ranges, both ends included.

@@ -42,7 +42,7 @@ class Range:
     resumed: Start | Standing | None
     stop: tuple[datetime, str] | None
     hits_again: int
-    """How many hits of the visit that stands are read again."""
+    """How many hits are read again: of the visit that stands, and of those that begin with or between the changes."""
     at_the_end: bool
     """No visit begins with the change or after it."""
 

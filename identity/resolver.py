@@ -13,7 +13,7 @@ import orjson
 
 from identity import store
 from identity.facts import facts_of
-from identity.folding import fold_spans
+from identity.folding import cut_spans, fold_spans
 from identity.offline import TouchKey
 from identity.ranges import Span
 from identity.settling import settle_leads, settle_touches
@@ -27,7 +27,7 @@ NOTES_AT_ONCE = 100
 VISITORS_AT_ONCE = 200
 
 HITS_AGAIN_AT_ONCE = 1_000
-"""A late hit in a longer visit (a kiosk's, a monitor's) waits some seconds for others, so that it holds up nobody."""
+"""Late hits among more (a kiosk's, a monitor's) wait some seconds for others, so that they hold up nobody."""
 
 
 class Resolver:
@@ -74,7 +74,8 @@ async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:
     touches = sorted({touch_key(note) for note in notes if note.kind is NoteKind.touch})
     if visitors:
         numbers = await store.lock_visitors(connection, visitors)
-        await fold_spans(connection, [Span(numbers[visitor], *times[visitor]) for visitor in visitors])
+        spans = [Span(numbers[visitor], *times[visitor]) for visitor in visitors]
+        await fold_spans(connection, await cut_spans(connection, spans))
     await settle_touches(connection, touches, visitors)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +33,8 @@ NEVER = (ALL_TIME[1], "")
 """Behind the last hit of every visitor."""
 
 
+IN_ORDER = itemgetter(0, 1)
+"""Hits are folded by (occurred_at, event_id)."""
 HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
 VISIT_COLUMNS = (
     *("visitor", "started_at", "touch_id", "last_at", "hits", *Source.__annotations__),
@@ -115,6 +119,12 @@ async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: in
     return [_range(row) for row in rows]
 
 
+async def places_to_cut(connection: Connection, spans: Sequence[Span], hits: int) -> dict[int, datetime]:
+    """By visitor when the first visit begins behind so many hits of the span; of most visitors there is none."""
+    rows = await connection.fetch(QUERIES.places_to_cut, *columns(spans), hits)
+    return {row["visitor"]: row["cut_at"] for row in rows}
+
+
 async def hits_in(
     connection: Connection, ranges: Sequence[Range]
 ) -> tuple[dict[int, list[Hit]], dict[int, UUID | None]]:
@@ -131,6 +141,8 @@ async def hits_in(
     hits: dict[int, list[Hit]] = {part.visitor: [] for part in ranges}
     for row in rows:
         hits[row["visitor"]].append(_hit(row, known))
+    for own in hits.values():
+        own.sort(key=IN_ORDER)
     return hits, {visitor: known[name].lead if name else None for visitor, name in identified.items()}
 
 
@@ -219,7 +231,7 @@ def _range(row: Record) -> Range:
         start=(row["started_at"], row["touch_id"]) if resumed else (ALL_TIME[0], ""),
         resumed=resumed,
         stop=(row["stop_at"], row["stop_id"]) if row["stop_at"] is not None else None,
-        hits_again=0 if row["goes_on"] else row["hits"] or 0,
+        hits_again=row["hits_between"] + (0 if row["goes_on"] else row["hits"] or 0),
         at_the_end=row["at_the_end"],
     )
 

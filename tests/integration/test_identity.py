@@ -372,6 +372,31 @@ async def test_late_hits_of_several_batches_wait_in_one_note(loop: Loop, monkeyp
     assert [tuple(row) for row in await loop.database.fetch(WAITING, "kiosk")] == [(at("09:11"), at("09:51"))]
 
 
+async def test_hits_before_and_behind_a_very_long_visit_wait_too(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
+    await loop.take(*(page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)))
+    await loop.handle([delivery(page("kiosk", name, at(clock))) for name, clock in (("x1", "05:00"), ("x2", "15:00"))])
+    assert [tuple(row) for row in await loop.database.fetch(WAITING, "kiosk")] == [(at("05:00"), at("15:00"))]
+
+
+async def test_what_a_note_says_of_a_long_history_is_done_in_parts_between_which_others_have_their_turn(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
+    monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 3)
+    days = [page("kiosk", f"{day}-{n}", at(f"09:0{n}", day=day)) for day in range(1, 6) for n in (0, 2, 4)]
+    late = [form("kiosk", f"{day}-x", at("09:03", day=day), f"{day}@x.org") for day in range(1, 6)]
+    await loop.take(*days)
+    await loop.handle([delivery(event) for event in late])
+    parts = 0
+    while await loop.database.execute("UPDATE notes SET due_at = '-infinity' WHERE key = 'kiosk'") != "UPDATE 0":
+        assert await loop.identity.work_notes()
+        parts += 1
+    assert parts > 2
+    await loop.settle()
+    assert differences(await present(loop.database), present_state([*days, *late])) == []
+
+
 async def test_a_link_between_customers_of_a_till_concerns_no_more_of_its_history_than_theirs(loop: Loop) -> None:
     days = [form("till", f"{day}", at(day=day), f"{day}@x.org", user_id=f"u{day}") for day in range(1, 10)]
     await loop.take(*days)

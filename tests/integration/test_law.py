@@ -34,3 +34,13 @@ async def test_histories_end_in_the_state_of_the_reference(loop: Loop, way: Pass
 async def test_merged_and_unlinked_is_never_merged(loop: Loop) -> None:
     way = Pass(40, consumers=2, longest=(200,), size=20)
     await holds(loop, way, drawn_parted(way, str(SEED)))
+
+
+async def test_folds_that_are_put_off_and_cut_in_parts_come_to_the_same(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a kiosk's tens of thousands of hits; here each visit of two hits is a long one."""
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
+    monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 2)
+    monkeypatch.setattr("identity.folding.LEAST_DELAY", 0)
+    monkeypatch.setattr("identity.folding.REST_SECONDS", 0)
+    way = Pass(60, consumers=2, partitions=3, longest=(300,), size=30)
+    await holds(loop, way, drawn(way, str(SEED)))
