@@ -62,11 +62,11 @@ def _settle_provider(event: dict[str, Any]) -> None:
 
 
 def _settle_contact_id(holder: dict[str, Any], reason: Reason, place: str) -> None:
-    """A whole number may come as 42.0: it is 42."""
+    """A whole number may come as 42.0: it is 42. Any other is its decimal text."""
     given = holder.get("contact_id")
     if isinstance(given, float) and given.is_integer():
         holder["contact_id"] = int(given)
-    elif isinstance(given, bool) or not isinstance(given, str | int | None):
+    elif isinstance(given, bool) or not isinstance(given, str | int | float | None):
         raise RefusedError(reason, f"{place}: {Reason.invalid_contact_id.hint}")
 
 

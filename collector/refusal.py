@@ -71,7 +71,7 @@ class Reason(Enum):
     invalid_updated_at = 400, "updated_at is an RFC 3339 date-time, or a date."
     invalid_owner = 400, "owner is a string."
     invalid_contacts = 400, 'contacts is [{"email"?, "contact_id"?}, ...].'
-    invalid_contact_id = 400, "contact_id is a string or a whole number."
+    invalid_contact_id = 400, "contact_id is a string or a number."
     invalid_a = 400, "a is an identifier such as email:ann@example.org or user:42; null and the like name nobody."
     invalid_b = 400, "b is an identifier such as email:ann@example.org or user:42, another than a; null names nobody."
     invalid_undo = 400, "undo is true or false."
