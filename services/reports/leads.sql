@@ -81,16 +81,16 @@ WITH own AS (
     FROM shown
     LEFT JOIN LATERAL (
         SELECT v.occurred_at, v.touch_id FROM visit v
-        WHERE v.visitor_id = shown.visitor_id AND (v.occurred_at, v.touch_id) > (shown.occurred_at, shown.touch_id)
+        WHERE v.visitor = shown.visitor AND (v.occurred_at, v.touch_id) > (shown.occurred_at, shown.touch_id)
         ORDER BY v.occurred_at, v.touch_id LIMIT 1
     ) AS next ON true
     CROSS JOIN LATERAL (
-        SELECT h.* FROM hit h
-        WHERE h.visitor_id = shown.visitor_id
+        SELECT h.occurred_at, h.event_id, h.type, h.url, h.title, h.name FROM hit h
+        WHERE h.visitor = shown.visitor
           AND (h.occurred_at, h.event_id) >= (shown.occurred_at, shown.touch_id)
           AND h.occurred_at <= least(shown.last_at, $2)
           AND (next.touch_id IS NULL OR (h.occurred_at, h.event_id) < (next.occurred_at, next.touch_id))
-          AND (h.occurred_at, 1, h.event_id, h.visitor_id) < ($2, $3, $4, $5)
+          AND (h.occurred_at, 1, h.event_id, shown.visitor_id) < ($2, $3, $4, $5)
         ORDER BY h.occurred_at DESC, h.event_id DESC LIMIT $6
     ) AS hit
     UNION ALL

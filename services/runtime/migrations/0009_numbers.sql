@@ -108,11 +108,13 @@ CREATE VIEW state.touch AS
            NULL, NULL, NULL, owner
     FROM state.offline_touches;
 
+-- In these two `visitor` is for joining them: a reader who names `visitor_id` alone has every hit of the visitor sorted.
+
 -- Every visit, also one without a page, and by which rule it is its owner's: somebody was identified in it, in the last
 -- earlier visit that identified one, or in the first later one.
 CREATE VIEW state.visit AS
     SELECT visitor_id, touch_id, started_at AS occurred_at, last_at, hits, channel, source, medium, campaign, content, term,
-           landing_page, referrer, click_ids, owner,
+           landing_page, referrer, click_ids, owner, visitor,
            CASE WHEN v.owner IS NULL THEN NULL WHEN v.identified IS NOT NULL THEN 'identified'
                 WHEN EXISTS (SELECT FROM state.visits e WHERE e.visitor = v.visitor AND e.identified IS NOT NULL
                     AND (e.started_at, e.touch_id) < (v.started_at, v.touch_id)) THEN 'earlier'
@@ -121,7 +123,7 @@ CREATE VIEW state.visit AS
 
 -- The hits that count, of people.
 CREATE VIEW state.hit AS
-    SELECT visitor_id, event_id, occurred_at, type, url, title, name
+    SELECT visitor_id, event_id, occurred_at, type, url, title, name, visitor
     FROM state.counted LEFT JOIN state.visitors ON number = visitor
     WHERE type IN ('pageview', 'form', 'identify', 'click', 'download', 'video', 'custom') AND kept_apart IS NULL;
 
