@@ -5,9 +5,9 @@ can be classified again when the rules or lists change.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from identity.channel_group import INTERNAL, channel_of
@@ -26,8 +26,7 @@ _UTM: Final = frozenset(f"utm_{field}" for field in _FIELDS + _OTHER_FIELDS)
 _WORTH: Final = {name: rank for rank, name in enumerate(CLICK_IDS)}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """What the visit rules need to know of one hit."""
 
     source: Source
@@ -60,14 +59,26 @@ def arrive(url: str | None, referrer: str | None, own_domains: Sequence[str] = (
     A referrer is internal on the page's site, on an own domain (a host with all below it) or on the list of payment
     and sign-on hosts.
     """
-    utm, click_ids = _parameters(url) if url and "?" in url else ({}, ())
+    utm, click_ids = _parameters(url) if url and "?" in url else ((), ())
     referring, path = host_and_path(referrer)
-    internal = referring is not None and _is_internal(referring, host_and_path(url)[0], tuple(own_domains))
+    internal = referring is not None and _is_internal(referring, host_and_path(url)[0], own_domains)
     external = None if referring is None or internal else _referring(referring, path)
     if not utm and not click_ids and external is None:
         return _FROM_INSIDE if internal else _FROM_NOWHERE
+    arrival = _sent_by(utm, tuple([name for name, _ in click_ids]), external, internal=internal)
+    return arrival._replace(click_ids=click_ids) if click_ids else arrival
 
-    paid_by = next((CLICK_IDS[name].platform for name, _ in click_ids if CLICK_IDS[name].paid), None)
+
+@lru_cache(maxsize=512)
+def _sent_by(
+    parameters: tuple[tuple[str, str], ...], click_ids: tuple[str, ...], external: Listing | None, *, internal: bool
+) -> Arrival:
+    """Return an arrival without its click ids; they are here by their names alone, as their values never repeat.
+
+    Few campaigns bring most hits, so it is remembered for those that came last.
+    """
+    utm = dict(parameters)
+    paid_by = next((CLICK_IDS[name].platform for name in click_ids if CLICK_IDS[name].paid), None)
     if utm:
         found = _tagged(utm, click_ids, external)
     elif paid_by:
@@ -82,7 +93,6 @@ def arrive(url: str | None, referrer: str | None, own_domains: Sequence[str] = (
         own=channel not in {DIRECT.channel, INTERNAL},
         internal=internal,
         only_referrer=only_referrer,
-        click_ids=click_ids,
     )
 
 
@@ -95,7 +105,7 @@ def offline_source(channel: str | None, source: str | None, medium: str | None, 
     return Source(named, found.source, found.medium, campaign)
 
 
-def _parameters(url: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+def _parameters(url: str) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
     """Return a url's UTM parameters and its click ids, the most telling click id first."""
     utm: dict[str, str] = {}
     click_ids: dict[str, str] = {}
@@ -105,45 +115,53 @@ def _parameters(url: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
         known = utm if name in _UTM else click_ids if name in CLICK_IDS else None
         if known is not None and name not in known and (value := _value(raw_value)):
             known[name] = value
-    return utm, tuple(sorted(click_ids.items(), key=lambda item: _WORTH[item[0]]))
+    return tuple(utm.items()), tuple(sorted(click_ids.items(), key=lambda item: _WORTH[item[0]]))
 
 
 def _value(raw: str) -> str:
     # An encoded NUL would be refused by Postgres; it becomes what a broken encoding becomes.
-    return unquote_plus(raw).replace("\0", "\ufffd").strip()
+    text = unquote_plus(raw) if "%" in raw or "+" in raw else raw
+    return text.replace("\0", "\ufffd").strip()
 
 
-def _tagged(utm: dict[str, str], click_ids: tuple[tuple[str, str], ...], external: Listing | None) -> Listing:
+def _tagged(utm: dict[str, str], click_ids: tuple[str, ...], external: Listing | None) -> Listing:
     """Return source and medium of a url with UTM parameters."""
     named = utm.get("utm_source")
     if named:
         found = _in_own_words(named.lower())
     elif click_ids:
-        platform = CLICK_IDS[click_ids[0][0]].platform
+        platform = CLICK_IDS[click_ids[0]].platform
         found = find_source(platform) or Listing(platform, NOT_SET)
     else:
         found = external or Listing(NOT_SET, NOT_SET)
     medium = utm.get("utm_medium")
     if medium:
         return Listing(found.source, medium.lower())
-    paying = (CLICK_IDS[name].platform for name, _ in click_ids if CLICK_IDS[name].paid)
+    paying = (CLICK_IDS[name].platform for name in click_ids if CLICK_IDS[name].paid)
     is_paid = any(not named or platform == found.source for platform in paying)
     return Listing(found.source, _PAID) if is_paid else found
 
 
 def _in_own_words(text: str) -> Listing:
     """Return the plain source that a UTM source means, and the medium that it has if none is given."""
+    listed = find_source(text)
+    if listed is not None:
+        return listed
     _, dot, ending = (host_name(text) or "").rpartition(".")
     is_host = dot and (ending.isalpha() or ending.startswith("xn--"))
-    return find_source(text) or Listing(text, _REFERRAL if is_host else NOT_SET)
+    return Listing(text, _REFERRAL if is_host else NOT_SET)
+
+
+def _is_internal(referring: Host, page: Host | None, own_domains: Sequence[str]) -> bool:
+    if page is not None and referring.site == page.site:
+        return True
+    return _is_own(referring.name, tuple(own_domains)) or is_referral_exclusion(referring.name)
 
 
 @lru_cache(maxsize=4096)
-def _is_internal(referring: Host, page: Host | None, own_domains: tuple[str, ...]) -> bool:
-    if page is not None and referring.site == page.site:
-        return True
-    own = _own_hosts(own_domains)
-    return any(name in own for name in parents(referring.name)) or is_referral_exclusion(referring.name)
+def _is_own(name: str, domains: tuple[str, ...]) -> bool:
+    own = _own_hosts(domains)
+    return any(parent in own for parent in parents(name))
 
 
 @lru_cache(maxsize=16)

@@ -7,19 +7,22 @@ identifier.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 PARTNERS = 5
 """How many e-mails a user or CRM id, or user ids or CRM ids of one provider an e-mail, may be seen with."""
 
+COUNTED = 1_000
+"""Up to how many members a lead's size is known when it is joined with others; from there on it is large."""
+
 Pair = tuple[UUID, UUID]
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """What is known of one identifier. `lead` and `shared` are as the last decision left them."""
 
     id: UUID
@@ -71,6 +74,15 @@ def shared_by_count(counts: Iterable[tuple[UUID, str, str, int]]) -> set[UUID]:
     return {each for each, kind, partner_kind, count in counts if is_too_many(kind, partner_kind, count)}
 
 
+def possibly_shared(known: Mapping[UUID, Identifier], pairs: Iterable[Pair]) -> set[UUID]:
+    """Those that such new pairs may make shared: an e-mail beside something else counts, an alias does not.
+
+    Who is shared stays so, and is not judged again.
+    """
+    counting = ((one, other) for one, other in pairs if (known[one].kind == "email") != (known[other].kind == "email"))
+    return {end for pair in counting for end in pair if not known[end].shared}
+
+
 def place(
     members: Mapping[UUID, Identifier], outsiders: Mapping[UUID, Identifier], pairs: set[Pair]
 ) -> dict[UUID, Placement]:
@@ -92,13 +104,51 @@ def joined(
 ) -> dict[UUID, UUID]:
     """By each lead of these identifiers the one that it becomes, when links are added and nothing falls apart.
 
-    `heads` are the identifiers that name these leads; a changed one that was seen earlier now names its lead. It costs
-    no more than the links, whoever else is in the leads.
+    `heads` are the identifiers that name these leads, but for those that are themselves among the changed; one that was
+    seen earlier now names its lead. A link of one that is shared connects nobody. It costs no more than the links,
+    whoever else is in the leads.
     """
-    group_of = connected(heads, ((changed[one].lead, changed[other].lead) for one, other in links))
+    ends = ((changed[one], changed[other]) for one, other in links)
+    connecting = ((one.lead, other.lead) for one, other in ends if not (one.shared or other.shared))
+    group_of = connected({each.lead for each in changed.values()}, connecting)
     candidates = [*((head.id, head) for head in heads.values()), *((each.lead, each) for each in changed.values())]
     named_by = earliest_of((group_of[lead], each) for lead, each in candidates)
-    return {lead: named_by[group_of[lead]] for lead in heads}
+    return {lead: named_by[group] for lead, group in group_of.items()}
+
+
+def merging(leads: Mapping[UUID, UUID]) -> dict[UUID, list[UUID]]:
+    """Of leads by what they become those that become one with others, by what that is."""
+    parts_of: dict[UUID, list[UUID]] = {}
+    for old, new in leads.items():
+        parts_of.setdefault(new, []).append(old)
+    return {new: parts for new, parts in parts_of.items() if len(parts) > 1}
+
+
+class Part(NamedTuple):
+    """A lead that becomes one with others, and whose members are read to find the visitors in whom it meets them."""
+
+    old: UUID
+    new: UUID
+    is_asked: bool
+    """Whether such a visitor is concerned as long as he carried this one."""
+    unread: UUID | None
+    """The one among the others whose members are not read."""
+
+
+def parts_to_read(merged: Mapping[UUID, Sequence[UUID]], sizes: Mapping[UUID, int]) -> list[Part]:
+    """The parts of leads that merge, `sizes` being their counts of members up to `COUNTED`.
+
+    Where two parts meet in a visitor, either tells when. So the largest is not asked; nor is it read where it is large,
+    or larger than the others together: then its identifiers are looked for with the others' visitors. Of several that
+    are large it is the one whose name stays; the others are relabelled whole in any case.
+    """
+    parts = []
+    for new, olds in merged.items():
+        largest = max(olds, key=lambda old: (sizes[old], old == new))
+        is_large = sizes[largest] >= COUNTED or 2 * sizes[largest] > sum(sizes[old] for old in olds)
+        unread = largest if is_large else None
+        parts += [Part(old, new, old != largest, unread) for old in olds if old != unread]
+    return parts
 
 
 def connected(nodes: Iterable[UUID], links: Iterable[Pair]) -> dict[UUID, UUID]:

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from identity.channel import arrive
-from identity.statements import NAMELESS, StatementFact, is_statement, listed, statement_of
+from identity.statements import NAMELESS, StatementFact, is_statement, statement_of
 from schemas.canonical import event_rank
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event
 from schemas.identifier import identifier_id
+from schemas.topics import DEAL_TYPES
 from schemas.visit import SourceColumns
 
 NO_SOURCE: SourceColumns = (None, None, None, None, None, None)
@@ -52,62 +54,72 @@ class HitFact(NamedTuple):
     content: str | None
     term: str | None
     click_ids: str | None
-    identifiers: str | None
-    """Ids, separated by commas; arrays of arrays do not pass through unnest."""
+    identifiers: list[UUID] | None
     kept_apart: str | None = None
+
+
+Carrier = tuple[UUID, str, datetime, datetime]
+"""An identifier, a visitor that carried it, and when first and last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a batch of events says."""
+    """What a batch of events says. All in an order of their own, so that two who store them never wait in a circle."""
 
     seen: list[Seen] = field(default_factory=list)
-    """Sorted by id, one each."""
+    """One each."""
     pairs: list[tuple[UUID, UUID]] = field(default_factory=list)
-    """Sorted, the lesser id first."""
+    """The lesser id first."""
     hits: list[HitFact] = field(default_factory=list)
     """Of all of a visitor's events: one that is no hit may still be the record that counts for an `event_id`."""
-    carriers: list[tuple[UUID, str, datetime, datetime]] = field(default_factory=list)
-    """Identifiers, the visitors that carried them, and when first and last; sorted."""
+    carriers: list[Carrier] = field(default_factory=list)
     statements: list[StatementFact] = field(default_factory=list)
-    """Sorted by their keys."""
 
 
 def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domains: Sequence[str]) -> Facts:
     """The facts in these events. `key` makes the identifiers' ids; `own_domains` are the site's."""
-    seen: dict[UUID, Seen] = {}
-    pairs: set[tuple[UUID, UUID]] = set()
-    hits: dict[tuple[str, str, datetime, UUID], HitFact] = {}
-    carriers: dict[tuple[UUID, str], tuple[datetime, datetime]] = {}
-    statements: dict[tuple[UUID, str, datetime, UUID], StatementFact] = {}
+    # By the identifiers' texts: uuid.UUID hashes and compares in Python.
+    seen: dict[str, Seen] = {}
+    pairs: dict[tuple[str, str], tuple[UUID, UUID]] = {}
+    carriers: dict[tuple[str, str], Carrier] = {}
+    # By their ranks, which are the hashes of whole events.
+    hits: dict[UUID, HitFact] = {}
+    statements: dict[UUID, StatementFact] = {}
 
     for event, body in events:
-        own: list[UUID] = []
+        rank = event_rank(body)
+        group: tuple[str, ...] = ()
         for group in identifier_groups(event):
-            ids = [identifier_id(value, key) for value in group]
-            for identifier, value in zip(ids, group, strict=True):
-                known = seen.get(identifier)
-                if known is None or event.occurred_at < known.first_at:
-                    seen[identifier] = Seen(identifier, value, event.occurred_at)
-            pairs.update((min(pair), max(pair)) for pair in combinations(ids, 2))
-            own = ids
-        if event.visitor_id is not None and not isinstance(event, DealEvent | ContactEvent):
-            hit = hit_of(event, body, own, own_domains)
-            hits[hit[:4]] = hit
-            for identifier in own:
-                first, last = carriers.get((identifier, hit.visitor_id), (hit.occurred_at, hit.occurred_at))
-                span = (min(first, hit.occurred_at), max(last, hit.occurred_at))
-                carriers[identifier, hit.visitor_id] = span
+            for value in group:
+                _see(seen, value, event.occurred_at, key)
+            for pair in combinations(sorted(group), 2):
+                pairs[pair] = _lesser_first(*(seen[value].id for value in pair))
+        own = [seen[value].id for value in group]
+        if event.visitor_id is not None and event.type not in DEAL_TYPES:
+            hits[rank] = hit_of(event, rank, own, own_domains)
+            for value in group:
+                place, at = (value, event.visitor_id), event.occurred_at
+                _, _, first, last = carriers.get(place, (None, None, at, at))
+                carriers[place] = (seen[value].id, event.visitor_id, min(first, at), max(last, at))
         if is_statement(event):
-            statement = statement_of(event, body, own, key)
-            statements[statement[:4]] = statement
+            statements[rank] = statement_of(event, body, rank, own, key)
     return Facts(
-        sorted(seen.values()),
-        sorted(pairs),
-        [hits[place] for place in sorted(hits)],
-        sorted((*carried, *span) for carried, span in carriers.items()),
-        [statements[place] for place in sorted(statements)],
+        [seen[value] for value in sorted(seen)],
+        [pairs[pair] for pair in sorted(pairs)],
+        sorted(hits.values()),
+        [carriers[place] for place in sorted(carriers)],
+        sorted(statements.values(), key=attrgetter("event_id", "occurred_at", "rank")),
     )
+
+
+def _see(seen: dict[str, Seen], value: str, at: datetime, key: str) -> None:
+    known = seen.get(value)
+    if known is None or at < known.first_at:
+        seen[value] = Seen(known.id if known else identifier_id(value, key), value, at)
+
+
+def _lesser_first(one: UUID, other: UUID) -> tuple[UUID, UUID]:
+    return (one, other) if one.int < other.int else (other, one)
 
 
 def identifier_groups(event: Event) -> list[tuple[str, ...]]:
@@ -120,7 +132,7 @@ def identifier_groups(event: Event) -> list[tuple[str, ...]]:
     return [names] if names else []
 
 
-def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_domains: Sequence[str]) -> HitFact:
+def hit_of(event: Event, rank: UUID, identifiers: Sequence[UUID], own_domains: Sequence[str]) -> HitFact:
     """The fact that one hit is; `identifiers` in the order in which they name a lead."""
     assert event.visitor_id is not None
     arrival = arrive(event.url, event.referrer, own_domains)
@@ -129,8 +141,8 @@ def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_
         event.visitor_id,
         event.event_id,
         event.occurred_at,
-        event_rank(body),
-        event.type.value,
+        rank,
+        str(event.type),
         arrival.internal,
         arrival.only_referrer,
         event.url,
@@ -139,6 +151,6 @@ def hit_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], own_
         event.name,
         *brought,
         orjson.dumps(arrival.click_ids).decode() if arrival.click_ids else None,
-        listed(identifiers),
+        list(identifiers) or None,
         event.kept_apart,
     )

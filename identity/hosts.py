@@ -39,12 +39,12 @@ def host_and_path(url: str | None) -> tuple[Host | None, str]:
     if match is None:
         return None, ""
     scheme, authority, path = match.groups()
-    host = _host(authority, app=len(scheme) > len("https")) if len(authority) <= LONGEST_NAME else None
+    host = _host(scheme, authority) if len(authority) <= LONGEST_NAME else None
     return (host, path) if host else (None, "")
 
 
 @lru_cache(maxsize=8192)
-def _host(authority: str, *, app: bool) -> Host | None:
+def _host(scheme: str, authority: str) -> Host | None:
     """Return the host in `user@host:port`, or None if it is not one."""
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
@@ -52,7 +52,7 @@ def _host(authority: str, *, app: bool) -> Host | None:
     name = _ipv6(match["ipv6"]) if match["ipv6"] else host_name(match["name"])
     if name is None:
         return None
-    is_whole = app or match["ipv6"] or name.rpartition(".")[2].isdecimal()
+    is_whole = len(scheme) > len("https") or match["ipv6"] or name.rpartition(".")[2].isdecimal()
     return Host(name, name if is_whole else _PUBLIC_SUFFIXES.privatesuffix(name) or name)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from identity.components import Identifier, Pair, Placement, kind_of
+from identity.components import COUNTED, Identifier, Pair, Part, Placement, kind_of
 from identity.facts import Facts
 from services.runtime.postgres import Connection, Database, columns, load_queries
 
@@ -36,9 +36,9 @@ async def put_cuts(connection: Connection, pairs: Sequence[Pair]) -> list[Pair]:
     return [(row["a"], row["b"]) for row in await connection.fetch(QUERIES.put_cuts, *columns(pairs))]
 
 
-async def partner_counts(connection: Connection, identifiers: Sequence[UUID]) -> list[tuple[UUID, str, str, int]]:
+async def partner_counts(connection: Connection, identifiers: Collection[UUID]) -> list[tuple[UUID, str, str, int]]:
     """Of each of these: id, kind, kind of partners, and with how many it was seen."""
-    rows = await connection.fetch(QUERIES.partner_counts, identifiers)
+    rows = await connection.fetch(QUERIES.partner_counts, list(identifiers))
     return [(row["id"], kind_of(row["value"]), row["partner_kind"], row["partners"]) for row in rows]
 
 
@@ -57,22 +57,18 @@ async def neighbourhood(
     return members, await identifiers(connection, ends - members.keys()), pairs
 
 
-async def members_of(connection: Connection, leads: Iterable[UUID]) -> dict[UUID, int]:
-    """How many identifiers each of these leads has."""
-    return {row["lead"]: row["members"] for row in await connection.fetch(QUERIES.members_of, sorted(leads))}
+async def members_of(connection: Connection, leads: Collection[UUID]) -> dict[UUID, int]:
+    """How many identifiers each of these leads has, counted up to `COUNTED`."""
+    return {row["lead"]: row["members"] for row in await connection.fetch(QUERIES.members_of, list(leads), COUNTED)}
 
 
-async def note_visitors_of_joined(
-    connection: Connection, joining: Mapping[UUID, UUID], leads: Mapping[UUID, UUID], facts: Facts
-) -> None:
-    """Leave a note for each visitor in whom the leads that join others meet these.
+async def note_visitors_of_joined(connection: Connection, parts: Sequence[Part], facts: Facts) -> None:
+    """Leave a note for each visitor in whom leads meet that become one.
 
-    `leads` are all that join, by what they become, and `joining` those of whose visitors that is asked. Visitors of the
-    batch itself are left out, as far as only the batch's hits are concerned.
+    Visitors of the batch itself are left out, as far as only the batch's hits are concerned.
     """
-    both = (*columns(sorted(joining.items())), *columns(sorted(leads.items())))
     carriers: Sequence[Sequence[Any]] = columns(facts.carriers) or ([], [], [], [])
-    await connection.execute(QUERIES.note_visitors_of_joined, *both, *carriers)
+    await connection.execute(QUERIES.note_visitors_of_joined, *columns(parts), *carriers)
 
 
 async def await_graph(database: Database) -> None:
@@ -83,11 +79,12 @@ async def await_graph(database: Database) -> None:
 async def put_joined(
     connection: Connection, changed: Mapping[UUID, Identifier], leads: Mapping[UUID, UUID], links: Iterable[Link]
 ) -> None:
-    """Store the leads by what they become, and that the changed identifiers and the links are taken into account."""
-    if moves := sorted((old, new) for old, new in leads.items() if old != new):
+    """Store the leads by what they become, and that the links are taken into account; `changed` are the links' ends."""
+    if moves := [(old, new) for old, new in leads.items() if old != new]:
         await connection.execute(QUERIES.move_leads, *columns(moves))
-    rows = sorted((each.id, each.first_at, leads[each.lead], each.shared) for each in changed.values())
-    await connection.execute(QUERIES.place_identifiers, *columns(rows))
+    seen_earlier = [changed[link.a] for link in links if link.a == link.b]
+    if rows := sorted((each.id, each.first_at, leads[each.lead], each.shared) for each in seen_earlier):
+        await connection.execute(QUERIES.place_identifiers, *columns(rows))
     if pairs := sorted((link.a, link.b) for link in links if link.a != link.b):
         await connection.execute(QUERIES.settle_pairs, *columns(pairs))
 
@@ -113,5 +110,5 @@ async def put_placements(
 
 async def identifiers(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Identifier]:
     """What is known of these identifiers."""
-    rows = await connection.fetch(QUERIES.identifiers_by_id, sorted(ids))
+    rows = await connection.fetch(QUERIES.identifiers_by_id, list(ids))
     return {row["id"]: Identifier(*row) for row in rows}

@@ -17,8 +17,10 @@ INSERT INTO pairs (a, b) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLIC
 SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]);
 
 -- name: add_visitors
--- Visitors that are new, as rows to lock. In order, so that two consumers never wait in a circle.
-INSERT INTO visitors (visitor_id) SELECT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING;
+-- Visitors that are new, as rows to lock. In order, so that two consumers never wait in a circle. Answers those that nobody
+-- else has added meanwhile.
+INSERT INTO visitors (visitor_id) SELECT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING
+RETURNING visitor_id, number;
 
 -- name: known_hits
 -- The records of these event ids that are there already. Each is looked up by the key of hits, whatever the planner believes.
@@ -134,33 +136,34 @@ FROM (
 SELECT id, value, first_at, lead, shared FROM identifiers WHERE id = ANY ($1::uuid[]);
 
 -- name: members_of
--- How many identifiers these leads have.
-SELECT lead, count(*) AS members FROM identifiers WHERE lead = ANY ($1::uuid[]) GROUP BY lead;
+-- How many identifiers each of these leads has, counted up to $2: of the largest no more is read.
+SELECT lead, (SELECT count(*) FROM (SELECT FROM identifiers i WHERE i.lead = asked.lead LIMIT $2) AS counted) AS members
+FROM unnest($1::uuid[]) AS asked (lead);
 
 -- name: note_visitors_of_joined
--- Who is about to have others beside him concerns the visitors that carry one of those as well, as long as they carried him;
--- but for what the batch itself carried, left out first: it is folded right after this. $1 and $2 are the old leads of whose members
--- that is asked, with their new ones, $3 and $4 all of them, $5 to $8 the batch's carriers. OFFSET keeps the inner query as it
--- stands, a look at each visitor's other identifiers: turned into a join it would begin with everybody in the lead.
-WITH earlier AS MATERIALIZED (
-    SELECT c.visitor_id, c.identifier, c.from_at, c.to_at, part.old, part.new
-    FROM unnest($1::uuid[], $2::uuid[]) AS part (old, new)
-    JOIN identifiers i ON i.lead = part.old
-    JOIN carriers c ON c.identifier = i.id
-    LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-        AS batch (identifier, visitor_id, from_at, to_at)
-        ON (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)
-    WHERE batch.identifier IS NULL OR batch.from_at > c.from_at OR batch.to_at < c.to_at
-), near AS MATERIALIZED (
-    SELECT earlier.*, beside.lead
-    FROM earlier CROSS JOIN LATERAL (
-        SELECT b.lead FROM carriers other JOIN identifiers b ON b.id = other.identifier
-        WHERE other.visitor_id = earlier.visitor_id AND b.lead <> earlier.old OFFSET 0) AS beside
+-- Who carries identifiers of several of the leads $1 that become one ($2) is concerned, as long as he carried those of leads
+-- that are asked ($3); but for what the batch itself carried ($5 to $8): it is folded right after this. So is who carries one
+-- of them and one of the lead $4, which becomes the same: it may be large, and is looked for among what the visitor carries.
+WITH meeting AS MATERIALIZED (
+    SELECT visitor_id, unread, min(place) < max(place) AS in_several,
+           min(from_at) FILTER (WHERE counts) AS from_at, max(to_at) FILTER (WHERE counts) AS to_at
+    FROM (
+        SELECT c.visitor_id, c.from_at, c.to_at, part.new, part.unread, part.place,
+               part.is_asked AND coalesce(batch.from_at > c.from_at OR batch.to_at < c.to_at, true) AS counts
+        FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::uuid[])
+            WITH ORDINALITY AS part (old, new, is_asked, unread, place)
+        JOIN identifiers i ON i.lead = part.old
+        JOIN carriers c ON c.identifier = i.id
+        LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+            AS batch (identifier, visitor_id, from_at, to_at)
+            ON (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)) AS carried
+    GROUP BY visitor_id, new, unread HAVING bool_or(counts)
 )
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', near.visitor_id, min(near.from_at), max(near.to_at)
-FROM near JOIN unnest($3::uuid[], $4::uuid[]) AS its (old, new) ON its.old = near.lead AND its.new = near.new
-GROUP BY near.visitor_id;
+SELECT 'identity', 'visitor', visitor_id, from_at, to_at
+FROM meeting
+WHERE in_several OR (unread IS NOT NULL AND unread IN (
+    SELECT i.lead FROM carriers c JOIN identifiers i ON i.id = c.identifier WHERE c.visitor_id = meeting.visitor_id));
 
 -- name: move_leads
 -- Whole leads become others.

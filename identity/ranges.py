@@ -5,7 +5,6 @@ on nothing can differ.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -29,8 +28,7 @@ class Span(NamedTuple):
     to_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
 
     Without `resumed` it begins with the visitor's first hit, without `stop` it ends with the last. Where all that
@@ -64,8 +62,7 @@ class Range:
         return self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """A range as it was and as it is; both without the visit at its stop, which stands."""
 
     part: Range

@@ -1,11 +1,20 @@
 """Settling in the database what is decided of people at large: leads, under the graph's lock, and offline touches."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from identity import lead_store, store, touch_store
-from identity.components import Pair, changed_leads, joined, place, shared_by_count
+from identity.components import (
+    Identifier,
+    Pair,
+    changed_leads,
+    joined,
+    merging,
+    parts_to_read,
+    place,
+    possibly_shared,
+    shared_by_count,
+)
 from identity.facts import Facts
 from identity.folding import touch_notes
 from identity.lead_store import Link
@@ -29,35 +38,42 @@ async def settle_leads(database: Database, facts: Facts, cuts: Sequence[Pair]) -
         await lead_store.lock_graph(connection)
         parted = {end for pair in await lead_store.put_cuts(connection, cuts) for end in pair} if cuts else set()
         links = await lead_store.unsettled(connection, facts)
-        if parted or (links and not await join(connection, links, facts)):
-            await settle(connection, {end for link in links for end in link[:2]} | parted, parted)
+        changed = await lead_store.identifiers(connection, {end for link in links for end in link[:2]})
+        if parted or await makes_shared(connection, changed, links):
+            await settle(connection, changed.keys() | parted, parted)
+        elif links:
+            await join(connection, changed, links, facts)
 
 
-async def join(connection: Connection, links: Sequence[Link], facts: Facts) -> bool:
-    """Let the links join leads, when that is all they do; False when one makes an identifier shared.
+async def makes_shared(connection: Connection, changed: Mapping[UUID, Identifier], links: Sequence[Link]) -> bool:
+    """Whether one of the links is one too many for an identifier; `changed` are their ends."""
+    judged = possibly_shared(changed, uncut(links))
+    return bool(judged and shared_by_count(await lead_store.partner_counts(connection, judged)))
 
-    The graph is locked. It costs no more than the links and the leads that become others, however large the one is
-    that they join.
+
+async def join(connection: Connection, changed: Mapping[UUID, Identifier], links: Sequence[Link], facts: Facts) -> None:
+    """Let the links join leads, none of which makes an identifier shared. The graph is locked.
+
+    It costs no more than the links and the leads that become others, however large the one is that they join.
     """
-    changed = await lead_store.identifiers(connection, {end for link in links for end in link[:2]})
-    opened = [each.id for each in changed.values() if not each.shared]
-    if shared_by_count(await lead_store.partner_counts(connection, opened)):
-        return False
-    heads = await lead_store.identifiers(connection, {each.lead for each in changed.values()})
-    connecting = [link[:2] for link in links if not (link.cut or changed[link.a].shared or changed[link.b].shared)]
-    leads = joined(changed, heads, connecting)
-    parts_of: dict[UUID, list[UUID]] = {}
-    for old, new in leads.items():
-        parts_of.setdefault(new, []).append(old)
-    merged = {new: parts for new, parts in parts_of.items() if len(parts) > 1}
+    heads = await lead_store.identifiers(connection, {each.lead for each in changed.values()} - changed.keys())
+    leads = joined(changed, heads, uncut(links))
+    merged = merging(leads)
     if merged:
-        sizes = await lead_store.members_of(connection, {old for parts in merged.values() for old in parts})
-        largest = {max(parts, key=sizes.__getitem__) for parts in merged.values()}
-        joining = {old: leads[old] for old in sizes if old not in largest}
-        await lead_store.note_visitors_of_joined(connection, joining, {old: leads[old] for old in sizes}, facts)
+        await note_merged(connection, merged, facts)
     await lead_store.put_joined(connection, changed, leads, links)
+
+
+async def note_merged(connection: Connection, merged: Mapping[UUID, Sequence[UUID]], facts: Facts) -> None:
+    """Note who must hear of leads that are about to become one: by what they become, those that do."""
+    sizes = await lead_store.members_of(connection, [old for olds in merged.values() for old in olds])
+    await lead_store.note_visitors_of_joined(connection, parts_to_read(merged, sizes), facts)
     await store.leave_notes(connection, [Note(ATTRIBUTOR, NoteKind.lead, str(new)) for new in sorted(merged)])
-    return True
+
+
+def uncut(links: Iterable[Link]) -> list[Pair]:
+    """Those that nobody holds apart."""
+    return [(link.a, link.b) for link in links if not link.cut]
 
 
 async def settle(connection: Connection, changed: Collection[UUID], parted: Collection[UUID] = ()) -> None:
@@ -71,7 +87,7 @@ async def settle(connection: Connection, changed: Collection[UUID], parted: Coll
     members, outsiders, pairs = await lead_store.neighbourhood(connection, sorted(changed), reopened)
     if not members:
         return  # a cut of people whom nobody has seen yet
-    judged = {each: replace(member, shared=False) if each in reopened else member for each, member in members.items()}
+    judged = {each: member._replace(shared=False) if each in reopened else member for each, member in members.items()}
     placed = place(judged, outsiders, {pair for pair, is_cut in pairs.items() if not is_cut})
     leads = sorted(changed_leads(members, placed))
     flipped = sorted(member.id for member in members.values() if member.shared != placed[member.id].shared)

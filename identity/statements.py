@@ -8,7 +8,6 @@ from uuid import UUID
 import orjson
 
 from identity.channel import offline_source
-from schemas.canonical import event_rank
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event, EventType
 from schemas.identifier import identifier_id
@@ -63,13 +62,15 @@ def is_statement(event: Event) -> bool:
     return (event.visitor_id is None or event.type in SAY_WHO) and bool(event.person.identifiers())
 
 
-def statement_of(event: Event, body: dict[str, Any], identifiers: Sequence[UUID], key: str) -> StatementFact:
+def statement_of(
+    event: Event, body: dict[str, Any], rank: UUID, identifiers: Sequence[UUID], key: str
+) -> StatementFact:
     """The fact that one such event is; `identifiers` in the order in which they name a lead."""
     head = StatementFact(
         identifier_id(scope_of(event), key),
         event.event_id,
         event.occurred_at,
-        event_rank(body),
+        rank,
         event.type.value,
         None if isinstance(event, ContactEvent) else event.visitor_id,
         listed(identifiers),

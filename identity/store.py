@@ -1,6 +1,6 @@
 """Facts and visits in the database: rows to values and back. Decides nothing."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
@@ -67,26 +67,21 @@ async def _add_facts(connection: Connection, facts: Facts) -> None:
 
 async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> None:
     """By COPY, which costs half of an INSERT and knows no conflicts: so what is there already is left out."""
-    numbers = await _add_visitors(connection, {hit.visitor_id for hit in hits})
-    keys = columns([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
-    known = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *keys)}
-    rows = [(numbers[hit.visitor_id], *hit[1:-2], _ids(hit.identifiers), hit.kept_apart) for hit in hits]
-    new = [row for row in rows if (row[0], row[1], row[3]) not in known] if known else rows
+    visitors = {hit.visitor_id for hit in hits}
+    known = await _numbers(connection, QUERIES.visitor_numbers, visitors)
+    made = await _numbers(connection, QUERIES.add_visitors, visitors - known.keys())
+    known |= await _numbers(connection, QUERIES.visitor_numbers, visitors - known.keys() - made.keys())
+    keys = [(known[hit.visitor_id], hit.event_id) for hit in hits if hit.visitor_id in known]
+    there = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *columns(keys))} if keys else set()
+    numbers = known | made
+    rows = [(numbers[hit.visitor_id], *hit[1:]) for hit in hits]
+    new = [row for row in rows if (row[0], row[1], row[3]) not in there] if there else rows
     if new:
         await connection.copy_records_to_table("hits", columns=HIT_COLUMNS, records=new)
 
 
-async def _add_visitors(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
-    """The numbers of these visitors, whether they were known or not."""
-    numbers = await _numbers(connection, visitors)
-    if new := sorted(visitors - numbers.keys()):
-        await connection.execute(QUERIES.add_visitors, new)
-        numbers |= await _numbers(connection, new)
-    return numbers
-
-
-async def _numbers(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
-    rows = await connection.fetch(QUERIES.visitor_numbers, sorted(visitors))
+async def _numbers(connection: Connection, query: str, visitors: Collection[str]) -> dict[str, int]:
+    rows = await connection.fetch(query, sorted(visitors)) if visitors else []
     return {row["visitor_id"]: row["number"] for row in rows}
 
 
@@ -101,10 +96,9 @@ async def concerned_statements(database: Database, facts: Facts) -> tuple[list[P
     return sorted(cuts), sorted((row["scope"], row["event_id"]) for row in rows if row["a"] is None)
 
 
-async def lock_visitors(connection: Connection, visitors: Iterable[str]) -> dict[str, int]:
+async def lock_visitors(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
     """Keep others from folding these visitors until the transaction ends. Answers their numbers."""
-    rows = await connection.fetch(QUERIES.lock_visitors, sorted(visitors))
-    return {row["visitor_id"]: row["number"] for row in rows}
+    return await _numbers(connection, QUERIES.lock_visitors, visitors)
 
 
 async def concerned_spans(connection: Connection, numbers: Mapping[str, int], hits: Sequence[HitFact]) -> list[Span]:
@@ -211,10 +205,6 @@ async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
     if shared:
         await connection.execute(QUERIES.note_visitors_of_identifiers, shared)
         await connection.execute(QUERIES.note_touches_of_identifiers, shared)
-
-
-def _ids(text: str | None) -> list[UUID] | None:
-    return [UUID(each) for each in text.split(",")] if text else None
 
 
 def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:

@@ -6,7 +6,6 @@ first; when it brings another source; or when it names another person. Nobody is
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -47,8 +46,7 @@ class Start(NamedTuple):
     running: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """Hits of one visitor that belong together."""
 
     started_at: datetime
@@ -196,5 +194,5 @@ def owned(visits: Sequence[Visit], before: UUID | None, after: UUID | None) -> l
     result = []
     for visit in visits:
         current = visit.identified if visit.identified is not None else current
-        result.append(replace(visit, owner=current) if current != visit.owner else visit)
+        result.append(visit._replace(owner=current) if current != visit.owner else visit)
     return result

@@ -39,20 +39,23 @@ def decode(value: bytes) -> tuple[Event, dict[str, Any]]:
         envelope = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise UndecodableError("invalid_json", str(error)) from error
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), dict):
+    event = envelope.get("event") if isinstance(envelope, dict) else None
+    if not isinstance(event, dict):
         raise UndecodableError("not_an_event", "no object with v and event")
     version = envelope.get("v")
     if version != VERSION:
         shown = version if isinstance(version, int) else f"of type {type(version).__name__}"
         raise UndecodableError("unknown_version", f"version {shown}; this program reads {VERSION}")
-    return model_of(envelope["event"]), envelope["event"]
+    return model_of(event), event
 
 
 def model_of(event: dict[str, Any]) -> Event:
     """A stamped event as its type's model. Raises UndecodableError that names the first bad field."""
     try:
-        return _MODELS.get(str(event.get("type")), Event).model_validate(event)
+        # Not model_validate, which takes a fifth longer for options that nobody sets.
+        model: Event = _MODELS.get(str(event.get("type")), Event).__pydantic_validator__.validate_python(event)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UndecodableError("invalid_event", f"{place}: {first['msg']}" if place else first["msg"]) from error
+    return model

@@ -1,10 +1,9 @@
 """The event: the one thing that is logged, as consumers read it. Everything else is derived from the set of events."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, InstanceOf, PlainSerializer
 
 from schemas.instant import format_instant, within_time
 from schemas.person import Person
@@ -60,13 +59,7 @@ ADMIN_ONLY = frozenset(
 """Types that a public write key may not send: they move money or people."""
 
 
-def _aware(instant: datetime) -> datetime:
-    if instant.tzinfo is None:
-        raise ValueError("an instant needs its offset")
-    return within_time(instant)
-
-
-Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(format_instant, return_type=str)]
+Instant = Annotated[AwareDatetime, AfterValidator(within_time), PlainSerializer(format_instant, return_type=str)]
 """UTC, to the microsecond; written as RFC 3339."""
 
 
@@ -89,14 +82,15 @@ class Event(BaseModel):
     type: EventType
     occurred_at: Instant
     """When it happened, corrected by the collector for the sender's clock."""
-    received_at: Instant
-    """When the collector took it; decides nothing."""
+    received_at: AwareDatetime
+    """When the collector took it, in any offset; decides nothing."""
     visitor_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     url: str | None = None
     referrer: str | None = None
     title: str | None = None
     name: str | None = None
-    properties: dict[str, Any] | None = None
+    properties: InstanceOf[dict[str, Any]] | None = None
+    """The logged JSON's own object, no copy of it."""
     person: Person = Person()
     """All personal values of the event, and only they."""
     consent: Consent = Consent()

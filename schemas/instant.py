@@ -16,6 +16,7 @@ LAST = datetime.max.replace(tzinfo=UTC) - timedelta.resolution
 
 They do occur: the zero time of Go and .NET is the first instant of year 1, .NET's greatest the last of 9999.
 """
+_END_YEARS = frozenset({FIRST.year, LAST.year})
 
 
 def parse_instant(text: str) -> datetime:
@@ -45,9 +46,7 @@ def parse_instant(text: str) -> datetime:
 
 def within_time(instant: datetime) -> datetime:
     """The instant in UTC, or the end of time that it is at or beyond."""
-    if FIRST.year < instant.year < LAST.year:
-        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return min(max(instant, FIRST), LAST)
+    return min(max(instant, FIRST), LAST) if instant.year in _END_YEARS else instant.astimezone(UTC)
 
 
 def format_instant(instant: datetime) -> str:

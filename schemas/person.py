@@ -1,5 +1,6 @@
 """The personal values of an event, kept in one place so that an erasure has one place to rewrite."""
 
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -48,24 +49,21 @@ class Person(BaseModel):
 
         Those of a deal's contacts are not among them: a deal is about several people.
         """
-        found = (
-            email_identifier(self.email),
-            contact_identifier(provider, self.contact_id) if provider else None,
-            user_identifier(self.user_id),
-            user_identifier(self.previous_id),
-        )
+        email, user, previous = self._own
+        found = (email, contact_identifier(provider, self.contact_id) if provider else None, user, previous)
         return tuple(dict.fromkeys(identifier for identifier in found if identifier))
 
     @property
     def refused(self) -> tuple[str, ...]:
         """What was given as an identifier and is none, with its kind: a stand-in for a missing value, or no address."""
-        given = (
-            ("email", self.email, email_identifier(self.email)),
-            ("user", self.user_id, user_identifier(self.user_id)),
-            ("previous", self.previous_id, user_identifier(self.previous_id)),
-        )
+        kinds, given = ("email", "user", "previous"), (self.email, self.user_id, self.previous_id)
         return tuple(
             f"{kind}:{value}"[:REFUSED_CHARACTERS]
-            for kind, value, identifier in given
+            for kind, value, identifier in zip(kinds, given, self._own, strict=True)
             if value is not None and identifier is None
         )
+
+    @cached_property
+    def _own(self) -> tuple[str | None, str | None, str | None]:
+        """E-mail, user id and previous id as identifiers, None for what is none; asked for many times an event."""
+        return email_identifier(self.email), user_identifier(self.user_id), user_identifier(self.previous_id)

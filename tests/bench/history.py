@@ -25,6 +25,8 @@ from tests.conftest import fresh_database
 
 GROWTH = 10
 MOST_TIMES_SHORT = 1.2
+MOST_TIMES_PAGES = 1.5
+"""A hundred times as large, a B-tree gains a level: a page more for each look into one of three or four."""
 TRIED_EVENTS, TRIED_COPIES, TRIED_LATER = 300, 2, 200
 COPY_SECONDS = 600
 
@@ -39,6 +41,8 @@ _IDS = """CASE WHEN t.{0} IS NOT NULL THEN ARRAY(
 RENAMED = {
     **dict.fromkeys(("visitor_id", "event_id", "touch_id"), _NAME),
     **dict.fromkeys(("id", "lead", "identifier", "scope", "identified", "owner"), _ID),
+    "visitor": "(SELECT v.number FROM visitors old JOIN visitors v ON v.visitor_id = n || '-' || old.visitor_id"
+    " WHERE old.number = t.{0})",
     "identifiers": _IDS,
     "value": "'email:' || n || '-' || substr(t.{0}, length('email:') + 1)",
 }
@@ -86,12 +90,17 @@ async def _measure(
 
 def growth(row: Row, pages: float, pages_before: float) -> list[Finding]:
     """CPU, and the pages of Postgres that an event touches: those are what it costs on a machine without other work."""
-    times, goal = cpu_ratio(row.ours, row.theirs), f"{MOST_TIMES_SHORT} times that {row.baseline.partition(' ')[2]}"
-    more = pages / pages_before
+    times, more = cpu_ratio(row.ours, row.theirs), pages / pages_before
+    than = f"times that {row.baseline.partition(' ')[2]}"
     return [
-        Finding(f"{row.what}: CPU an event", f"{times:.2f} times", goal, times <= MOST_TIMES_SHORT),
         Finding(
-            f"{row.what}: pages touched an event", f"{more:.2f} times: {pages:.0f}", goal, more <= MOST_TIMES_SHORT
+            f"{row.what}: CPU an event", f"{times:.2f} times", f"{MOST_TIMES_SHORT} {than}", times <= MOST_TIMES_SHORT
+        ),
+        Finding(
+            f"{row.what}: pages touched an event",
+            f"{more:.2f} times: {pages:.0f}",
+            f"{MOST_TIMES_PAGES} {than}",
+            more <= MOST_TIMES_PAGES,
         ),
     ]
 
@@ -148,7 +157,8 @@ async def names_in(connection: Connection) -> list[str]:
 async def copying(connection: Connection, table: str) -> str:
     """The statement that adds to a table the copies of its rows, with the numbers in $1."""
     names = [row["attname"] for row in await connection.fetch(
-        "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped", table
+        "SELECT attname FROM pg_attribute"
+        " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''", table
     )]  # fmt: skip
     given = ", ".join(RENAMED.get(name, "t.{0}").format(name) for name in names)
     return f"INSERT INTO state.{table} ({', '.join(names)}) SELECT {given} FROM state.{table} t, unnest($1::integer[]) AS n"
@@ -204,8 +214,11 @@ async def tables(database: Database) -> list[str]:
 
 
 async def content(database: Database, table: str) -> str | None:
-    """The rows in any order, without their rank, which is a hash of the whole event and decides between equal ids alone."""
+    """The rows in any order, without their rank, which is a hash of the whole event and decides between equal ids alone,
+    and with visitors by their ids, as their numbers are those of their arrival."""
     row: str | None = await database.fetchval(
-        f"SELECT md5(string_agg(line, '' ORDER BY line)) FROM (SELECT (to_jsonb(t) - 'rank')::text AS line FROM state.{table} t) t"
+        f"""SELECT md5(string_agg(line, '' ORDER BY line)) FROM (
+            SELECT concat(j - ARRAY['rank', 'number', 'visitor'], v.visitor_id) AS line
+            FROM state.{table} t CROSS JOIN LATERAL to_jsonb(t) j LEFT JOIN visitors v ON v.number = (j ->> 'visitor')::bigint) t"""
     )
     return row

@@ -3,15 +3,15 @@
 import asyncio
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-from uuid import UUID
 
 import uvloop
 
-from identity.facts import HitFact, facts_of
+from identity.facts import facts_of
 from identity.resolver import Resolver
+from identity.store import HIT_COLUMNS
 from schemas.codec import decode, encode
 from schemas.topics import EVENTS
 from services.runtime.delivering import Delivery
@@ -102,15 +102,17 @@ def resolving(database: Database, rounds: Rounds, size: int) -> Callable[[int], 
 
 
 async def copying(database: Database, rounds: Rounds) -> Callable[[int], Awaitable[int]]:
-    """What copies a round's hits, ready made, into a table like that of hits."""
+    """What copies a round's hits, ready made, into a table like that of hits; visitors have numbers already."""
     await database.execute("CREATE TABLE state.copied (LIKE state.hits INCLUDING ALL)")
-    rows = [list(map(hit_row, facts_of(map(decode, values), ID_KEY, OWN_DOMAINS).hits)) for values in rounds]
+    numbers = defaultdict[str, int](itertools.count(1).__next__)
+    facts = [facts_of(map(decode, values), ID_KEY, OWN_DOMAINS) for values in rounds]
+    rows = [[(numbers[hit.visitor_id], *hit[1:]) for hit in each.hits] for each in facts]
 
     async def run(number: int) -> int:
         for start in range(0, len(rows[number]), BATCH):
             async with database.transaction() as connection:
                 await connection.copy_records_to_table(
-                    "copied", schema_name="state", columns=HitFact._fields, records=rows[number][start : start + BATCH]
+                    "copied", schema_name="state", columns=HIT_COLUMNS, records=rows[number][start : start + BATCH]
                 )
         return len(rows[number])
 
@@ -149,9 +151,3 @@ def deliveries(values: Sequence[bytes]) -> list[Delivery]:
 
 async def let_pass(_connection: Connection) -> None:
     """The fence of one who is alone."""
-
-
-def hit_row(hit: HitFact) -> tuple[Any, ...]:
-    """The hit as COPY takes it."""
-    identifiers = [UUID(text) for text in hit.identifiers.split(",")] if hit.identifiers else None
-    return (*hit[:-2], identifiers, hit.kept_apart)

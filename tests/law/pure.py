@@ -85,7 +85,7 @@ def hits_of(facts: Facts, placed: Mapping[UUID, Placement]) -> dict[str, list[Hi
 
 
 def hit_of(fact: HitFact, placed: Mapping[UUID, Placement]) -> Hit:
-    ids = [UUID(text) for text in (fact.identifiers or "").split(",") if text]
+    ids = fact.identifiers or []
     named = next((each for each in ids if not placed[each].shared), None)
     return Hit(
         occurred_at=fact.occurred_at,

@@ -267,6 +267,19 @@ def test_a_hit_keeps_all_its_click_ids() -> None:
     assert arrival.click_ids == (("gclid", "4"), ("sccid", "3"), ("fbclid", "1"))
 
 
+def test_hits_of_one_campaign_have_one_source_and_each_its_own_click_id() -> None:
+    first, second, other = (
+        arrive(f"{SHOP}?utm_source=google&utm_campaign=spring&{click_id}", GOOGLE)
+        for click_id in ("gclid=1", "gclid=2", "fbclid=1")
+    )
+    assert first.source == second.source != other.source
+    assert [arrival.click_ids for arrival in (first, second, other)] == [
+        (("gclid", "1"),),
+        (("gclid", "2"),),
+        (("fbclid", "1"),),
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "referrer", "own", "internal", "only_referrer"),
     [

@@ -1,7 +1,6 @@
 """Who is one person: what connects identifiers, and what is shared by too many to connect anybody."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import combinations
 from random import Random
 from uuid import UUID
@@ -10,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.components import Identifier, changed_leads, place
+from identity.components import (
+    COUNTED,
+    Identifier,
+    changed_leads,
+    joined,
+    merging,
+    parts_to_read,
+    place,
+    possibly_shared,
+)
 from schemas.identifier import identifier_id
 from tests.builders import ID_KEY, at
 
@@ -138,7 +146,7 @@ def test_partners_outside_of_the_lead_are_counted() -> None:
 
 def test_what_is_shared_stays_shared_without_its_pairs_being_counted_again() -> None:
     members = known([USER, *mails(2)])
-    members[name(USER)] = replace(members[name(USER)], shared=True)
+    members[name(USER)] = members[name(USER)]._replace(shared=True)
     placed = place(members, {}, pairs_of(*partners(USER, mails(2))))
     assert {members[each].value for each in members if placed[each].shared} == {USER}
     assert len({placement.lead for placement in placed.values()}) == 3
@@ -209,3 +217,80 @@ def test_a_lead_changes_when_other_people_are_in_it(
     members = placed_as(*before)
     told = changed_leads(members, place(members, {}, pairs_of(*events)))
     assert {members[lead].value for lead in told} == changed
+
+
+@pytest.mark.parametrize(
+    ("pair", "judged"),
+    [
+        pytest.param([ANN, USER], {ANN, USER}, id="an address with a user id"),
+        pytest.param([ANN, CONTACT], {ANN, CONTACT}, id="an address with a contact"),
+        pytest.param([ANN, BEN], set(), id="two addresses"),
+        pytest.param([USER, OLD_USER], set(), id="an alias"),
+        pytest.param([USER, CONTACT], set(), id="a user id with a contact"),
+        pytest.param([ANN, "user:office"], {ANN}, id="who is shared is not judged again"),
+    ],
+)
+def test_only_a_pair_of_an_address_and_something_else_can_make_one_shared(pair: list[str], judged: set[str]) -> None:
+    identifiers = known([ANN, BEN, USER, OLD_USER, CONTACT, "user:office"])
+    identifiers[name("user:office")] = identifiers[name("user:office")]._replace(shared=True)
+    assert possibly_shared(identifiers, pairs_of(pair)) == {name(value) for value in judged}
+
+
+USERS = [f"user:{number}" for number in range(8)]
+ALIASES = st.lists(st.lists(st.sampled_from(USERS), min_size=1, max_size=3, unique=True), max_size=8)
+
+
+@given(ALIASES, ALIASES, st.sets(st.sampled_from(USERS)), st.sets(st.sampled_from(USERS), max_size=2))
+def test_links_join_leads_just_as_if_all_had_been_decided_anew(
+    before: list[list[str]], links: list[list[str]], seen_earlier: set[str], shared: set[str]
+) -> None:
+    """Also where some turn out to have been seen earlier, and where some are shared."""
+    alone = {each: member._replace(shared=member.value in shared) for each, member in known(USERS).items()}
+    stood = place(alone, {}, pairs_of(*before))
+    now = {
+        each: member._replace(
+            lead=stood[each].lead,
+            first_at=at() if member.value in seen_earlier else at(day=2) + (member.first_at - at()),
+        )
+        for each, member in alone.items()
+    }
+    touched = {name(value) for value in seen_earlier.union(*links)}
+    heads = {now[each].lead for each in touched} - touched
+    became = joined({each: now[each] for each in touched}, {head: now[head] for head in heads}, pairs_of(*links))
+    decided = place(now, {}, pairs_of(*before, *links))
+    assert {each: became.get(member.lead, member.lead) for each, member in now.items()} == {
+        each: placement.lead for each, placement in decided.items()
+    }
+
+
+def test_leads_that_become_one_are_those_that_come_under_one_name() -> None:
+    assert merging({name(ANN): name(ANN), name(USER): name(ANN), name(BEN): name(CONTACT)}) == {
+        name(ANN): [name(ANN), name(USER)]
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "read", "asked"),
+    [
+        pytest.param({ANN: 3, USER: 1}, {USER}, {USER}, id="the larger is not read"),
+        pytest.param({ANN: 1, USER: 3}, {ANN}, {ANN}, id="also where the smaller gives its name"),
+        pytest.param({ANN: 2, USER: 2}, {ANN, USER}, {USER}, id="of two alike both are read and one is asked"),
+        pytest.param({ANN: 2, USER: 3, BEN: 2}, {ANN, USER, BEN}, {ANN, BEN}, id="no larger than the others together"),
+        pytest.param({ANN: 2, USER: 5, BEN: 2}, {ANN, BEN}, {ANN, BEN}, id="larger than the others together"),
+        pytest.param({USER: COUNTED, BEN: COUNTED - 1, CONTACT: 9}, {BEN, CONTACT}, {BEN, CONTACT}, id="a large one"),
+        pytest.param(
+            {USER: COUNTED, ANN: COUNTED}, {USER}, {USER}, id="of large ones all but the one that gives its name"
+        ),
+    ],
+)
+def test_of_leads_that_become_one_the_larger_part_is_not_read(
+    sizes: dict[str, int], read: set[str], asked: set[str]
+) -> None:
+    """Ann gives her name, where she is among them."""
+    counts, new = {name(value): size for value, size in sizes.items()}, name(ANN if ANN in sizes else BEN)
+    parts = parts_to_read({new: list(counts)}, counts)
+    assert {part.old for part in parts} == {name(value) for value in read}
+    assert {part.old for part in parts if part.is_asked} == {name(value) for value in asked}
+    assert {(part.new, part.unread) for part in parts} == {
+        (new, next(iter(counts.keys() - {p.old for p in parts}), None))
+    }

@@ -1,11 +1,13 @@
 """Events in the log: read as they were written, and what cannot be read says where."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from schemas.codec import UndecodableError, decode, encode
 from schemas.deal import ContactEvent, DealEvent
+from schemas.instant import FIRST, LAST
 from tests.builders import at, contact, deal, form, page
 
 
@@ -31,6 +33,21 @@ def test_fields_that_we_do_not_know_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-03-01T09:30:00.123456Z", datetime(2026, 3, 1, 9, 30, 0, 123456, UTC)),
+        ("2026-03-01T00:30:00+01:00", datetime(2026, 2, 28, 23, 30, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", FIRST),
+        ("9999-12-31T23:59:59.999999Z", LAST),
+    ],
+)
+def test_an_event_happened_at_an_instant_in_utc(written: str, read: datetime) -> None:
+    event, _ = decode(encode({**page("v", "e", at()), "occurred_at": written}))
+    assert event.occurred_at == read
+    assert event.occurred_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
     ("value", "reason", "place"),
     [
         (b"", "invalid_json", "."),
@@ -47,6 +64,8 @@ def test_fields_that_we_do_not_know_are_kept() -> None:
         (encode({**page("v", "e", at()), "type": "wish"}), "invalid_event", "type"),
         (encode({**page("v", "e", at()), "type": ["deal"]}), "invalid_event", "type"),
         (encode({**page("v", "e", at()), "occurred_at": "2026-01-01T00:00:00"}), "invalid_event", "occurred_at"),
+        (encode({**page("v", "e", at()), "received_at": "2026-01-01T00:00:00"}), "invalid_event", "received_at"),
+        (encode({**page("v", "e", at()), "properties": []}), "invalid_event", "properties"),
         (encode(deal("7", "e", at(), amount="1,50")), "invalid_event", "decimal"),
         (encode(deal("7", "e", at(), stage="gone")), "invalid_event", "stage"),
         (encode(deal("7", "e", at(), contacts=[{"email": 7}])), "invalid_event", "person.contacts.0.email"),
