@@ -75,7 +75,7 @@ async def _measure(bench: Bench, dsn: str) -> list[Row | Finding]:
         contenders = [Contender("normal traffic", here, resolving(database, cut(values, history, rounds, size), BATCH))]
         watched = []
         for name, storm in STORMS.items():
-            events = storm(random.Random(bench.seed), rounds * size)
+            events = storm(random.Random(f"{bench.seed} {name}"), rounds * size)  # no two have one event id
             watched.append(Stopwatch(database))
             contenders.append(
                 Contender(name.format(len(events)), here, resolving(watched[-1], cut(events, 0, rounds, size), BATCH))
