@@ -70,6 +70,36 @@ async def test_a_file_that_fails_leaves_nothing_of_itself(empty_dsn, monkeypatch
     assert await migrate(empty_dsn, silent) == NAMES
 
 
+BEFORE_NUMBERS = """
+INSERT INTO state.visitors VALUES ('ann'), ('bob');
+INSERT INTO state.hits (visitor_id, event_id, occurred_at, rank, type, internal, only_referrer, url, click_ids, identifiers)
+SELECT v, e, '2026-03-01 09:00Z'::timestamptz + n * interval '1 minute', gen_random_uuid(), 'pageview', false, true,
+       'https://shop.example/' || e, '[["gclid", "x"]]', ARRAY[gen_random_uuid()]
+FROM unnest(ARRAY['ann', 'bob']) v, unnest(ARRAY['e1', 'e2', 'e2']) WITH ORDINALITY AS hit (e, n);
+INSERT INTO state.visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, landing_page, owner)
+VALUES ('ann', '2026-03-01 09:01Z', 'e1', '2026-03-01 09:02Z', 2, 'Direct', '(direct)', '(none)', 'https://shop.example/e1', gen_random_uuid()),
+       ('bob', '2026-03-01 09:01Z', 'e1', '2026-03-01 09:02Z', 2, 'Email', 'news', 'email', NULL, NULL);
+"""
+PUBLISHED = (
+    "SELECT * FROM touch ORDER BY visitor_id",
+    "SELECT visitor_id, touch_id, occurred_at, last_at, hits, channel, owner, owned_by FROM visit ORDER BY visitor_id",
+    "SELECT visitor_id, event_id, occurred_at, type, url FROM hit ORDER BY visitor_id, event_id",
+)
+
+
+async def test_visitors_get_numbers_and_what_is_published_of_them_stays_as_it_was(empty_dsn, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("services.runtime.migrate.read_migrations", lambda: read_migrations()[:8])
+        await migrate(empty_dsn, silent)
+    async with connect(empty_dsn, application="test") as database:
+        await database.execute(BEFORE_NUMBERS)
+        before = [await database.fetch(query) for query in PUBLISHED]
+        assert await migrate(empty_dsn, silent) == NAMES[8:]
+        assert [await database.fetch(query) for query in PUBLISHED] == before
+        assert list(map(len, before)) == [1, 2, 4]
+        assert await database.fetchval("SELECT count(DISTINCT number) FROM visitors") == 2
+
+
 async def test_every_query_of_the_runtime_is_understood_by_the_migrated_database(database):
     async with database.connection() as connection:
         for name, query in load_queries("services.runtime"):
