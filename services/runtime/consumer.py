@@ -19,7 +19,7 @@ from services.runtime.log import Log
 from services.runtime.logs import describe
 from services.runtime.metrics import LAG_RECORDS, LAG_SECONDS, PARTITIONS_HELD, REPEATS
 from services.runtime.notes import failing_notes, hasten_failing_notes
-from services.runtime.postgres import Database, is_conflict, is_outage, load_queries
+from services.runtime.postgres import Database, is_conflict, is_of_another_version, is_outage, load_queries
 from services.runtime.reading import Reader, received_at
 from services.runtime.rules import Replaced
 from services.runtime.settings import StartError
@@ -260,4 +260,6 @@ def cause_of(error: Exception) -> str | None:
         return "fenced"
     if is_conflict(error):
         return "conflict"
+    if is_of_another_version(error):
+        return "another version"
     return "outage" if is_outage(error) else None

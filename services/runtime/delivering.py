@@ -24,7 +24,15 @@ from services.runtime.leases import Place
 from services.runtime.log import Record
 from services.runtime.logs import describe
 from services.runtime.metrics import BATCH_SECONDS, CONSUMED, DEAD_LETTERS
-from services.runtime.postgres import Connection, Database, columns, is_conflict, is_outage, load_queries
+from services.runtime.postgres import (
+    Connection,
+    Database,
+    columns,
+    is_conflict,
+    is_of_another_version,
+    is_outage,
+    load_queries,
+)
 from services.runtime.reading import Reader, Taken
 from services.runtime.settings import StartError
 
@@ -96,7 +104,7 @@ class Courier:
     async def deliver(self, batch: Sequence[Taken]) -> None:
         """The batch; where that fails its halves, each by itself, until what fails alone is found and put aside.
 
-        Raises Fenced, outages, conflicts, and StartError when the fuse is exceeded.
+        Raises Fenced, outages, conflicts, what is of another version, and StartError when the fuse is exceeded.
         """
         good, bad = decode_batch(batch)
         try:
@@ -104,7 +112,7 @@ class Courier:
         except (Fenced, StartError):
             raise
         except Exception as error:
-            if is_conflict(error) or is_outage(error):
+            if is_conflict(error) or is_outage(error) or is_of_another_version(error):
                 raise
             if len(batch) == 1:
                 if not good:

@@ -53,7 +53,8 @@ DEAD_LETTERS = Counter(
 )
 REPEATS = Counter(
     "closedloop_repeats",
-    "Batches begun again. `conflict` now and then is normal; `fenced` often: look for pauses of consumers.",
+    "Batches begun again. `conflict` now and then is normal; `fenced` often: look for pauses of consumers. "
+    "`another version`: a migration has passed this program by; update it.",
     ["group", "cause"],
 )
 APPEND_SECONDS = Histogram(

@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from schemas.note import Note, NoteKind
 from services.runtime.logs import describe
 from services.runtime.metrics import NOTES_WORKED
-from services.runtime.postgres import Connection, Database, is_conflict, is_outage, load_queries
+from services.runtime.postgres import (
+    Connection,
+    Database,
+    is_conflict,
+    is_of_another_version,
+    is_outage,
+    load_queries,
+)
 
 Work = Callable[[Connection, Sequence[Note]], Awaitable[None]]
 """Does what the notes ask for, in the transaction of the connection, which takes them off the list."""
@@ -29,7 +36,7 @@ async def work_off(database: Database, group: str, kinds: Sequence[NoteKind], li
             if claimed:
                 await work(connection, [Note(group, NoteKind(row["kind"]), *row[2:]) for row in claimed])
     except Exception as error:
-        if not ids or is_outage(error) or is_conflict(error):
+        if not ids or is_outage(error) or is_conflict(error) or is_of_another_version(error):
             raise
         if len(ids) > 1:
             return await work_off(database, group, kinds, len(ids) // 2, work)

@@ -228,6 +228,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _CONFLICT_STATES
 
 
+def is_of_another_version(error: BaseException) -> bool:
+    """Whether `error` says that the tables are not this program's: a migration has passed it by, it will be replaced."""
+    return isinstance(error, asyncpg.UndefinedColumnError | asyncpg.UndefinedTableError)
+
+
 def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     """Rows as one list a column, as `unnest` takes a set; of no rows there are no columns."""
     return [list(column) for column in zip(*rows, strict=True)]

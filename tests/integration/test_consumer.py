@@ -307,6 +307,27 @@ async def test_a_batch_that_clashes_with_another_transaction_is_repeated(place):
     assert not await place.letters()
 
 
+class Outdated(Effects):
+    """A program that a migration has passed by: its column has another name now, for a while."""
+
+    tries = 0
+
+    async def handle(self, batch, fence):
+        self.tries += 1
+        if self.tries <= 3:
+            async with self.database.transaction() as connection:
+                await connection.execute("SELECT former_name FROM positions")
+        await super().handle(batch, fence)
+
+
+async def test_a_program_whose_tables_are_another_versions_waits_and_puts_nothing_aside(place):
+    await place.append(20)
+    async with consuming(place.dsn, Outdated):
+        await place.done()
+    await place.assert_each_once()
+    assert not await place.letters()
+
+
 class Unfenced(Effects):
     async def handle(self, batch, fence):
         pass
