@@ -229,7 +229,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_of_another_version(error: BaseException) -> bool:
-    """Whether `error` says that the tables are not this program's: a migration has passed it by, it will be replaced."""
+    """Whether `error` says that the tables are not this program's: a migration has passed it by."""
     return isinstance(error, asyncpg.UndefinedColumnError | asyncpg.UndefinedTableError)
 
 
