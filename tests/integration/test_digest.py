@@ -133,5 +133,7 @@ async def test_more_rows_than_one_fetch_are_all_in_the_digest(database):
         " SELECT number, '2026-01-01', 't', '2026-01-01', 1, 'Direct', '(direct)', '(none)' FROM made"
     )
     before = await digest(database)
-    await database.execute("UPDATE visits SET hits = 2 FROM visitors WHERE number = visitor AND visitor_id = 'v999'")  # the last by code points
+    await database.execute(
+        "UPDATE visits SET hits = 2 FROM visitors WHERE number = visitor AND visitor_id = 'v999'"
+    )  # the last by code points
     assert await digest(database) != before

@@ -36,7 +36,9 @@ async def test_merged_and_unlinked_is_never_merged(loop: Loop) -> None:
     await holds(loop, way, drawn_parted(way, str(SEED)))
 
 
-async def test_folds_that_are_put_off_and_cut_in_parts_come_to_the_same(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_folds_that_are_put_off_and_cut_in_parts_come_to_the_same(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As those of a kiosk's tens of thousands of hits; here each visit of two hits is a long one."""
     monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
     monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 2)

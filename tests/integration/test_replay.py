@@ -167,9 +167,7 @@ async def test_changed_rules_take_effect_and_the_ledger_says_so(site: Site) -> N
         assert heard.questions == ["Put the new state in force?"]
         await site.append(page("v3", "e9", at(day=3), referrer=f"https://{OWN}/"))
         await site.caught_up("identity", "attributor")
-    assert await site.database.fetchval("SELECT channel FROM visit WHERE visitor_id = 'v3'") == "Direct", (
-        "rules of now"
-    )
+    assert await site.database.fetchval("SELECT channel FROM visit WHERE visitor_id = 'v3'") == "Direct", "rules of now"
     assert await as_it_stood(site, before) == ledger
     rows = await site.database.fetch("SELECT deal_id, cause, superseded_cause FROM entries ORDER BY deal_id, version")
     moved, stayed = ([tuple(row)[1:] for row in rows if row["deal_id"] == deal] for deal in ("D-1", "D-2"))
@@ -193,7 +191,9 @@ async def test_another_state_under_the_same_rules_is_refused_until_it_is_accepte
     await site.append(*MOVING)
     async with running(site):
         await site.caught_up("identity", "attributor")
-    await site.database.execute("UPDATE visits SET channel = 'Display' FROM visitors WHERE number = visitor AND visitor_id = 'v2'")
+    await site.database.execute(
+        "UPDATE visits SET channel = 'Display' FROM visitors WHERE number = visitor AND visitor_id = 'v2'"
+    )
     refused, accepted = Heard(), Heard()
     assert await replay(site.settings, Wish(), refused) == 1
     assert "          1  Display -> Referral" in refused.lines

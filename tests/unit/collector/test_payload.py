@@ -137,7 +137,11 @@ def test_only_a_won_deal_needs_an_amount_and_a_deleted_one_nothing_but_its_ids()
 
 
 def test_a_deals_people_stand_in_person():
-    contacts = [{"email": "ann@example.org", "contact_id": 901.0, "role": "buyer"}, {"contact_id": "902"}, {"contact_id": 9.5}]
+    contacts = [
+        {"email": "ann@example.org", "contact_id": 901.0, "role": "buyer"},
+        {"contact_id": "902"},
+        {"contact_id": 9.5},
+    ]
     event = accept(DEAL | {"contacts": contacts}, sender=Sender.admin)
     assert "contacts" not in event
     assert event["person"]["contacts"] == [
