@@ -21,7 +21,6 @@ BLOCKED = frozenset(
 LONGEST = 512
 """Characters of the longest identifier; RFC 5321 allows 320 for an e-mail address."""
 
-_ZEROS_AND_DASHES = re.compile(r"[0-]*\Z")
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -30,7 +29,7 @@ def is_blocked(value: str) -> bool:
     bare = value.strip().lower()
     while len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
         bare = bare[1:-1].strip()
-    return bare in BLOCKED or _ZEROS_AND_DASHES.match(bare) is not None
+    return bare in BLOCKED or not bare.strip("0-")
 
 
 def email_identifier(raw: object) -> str | None:
