@@ -99,25 +99,36 @@ SELECT a, b FROM lifted UNION ALL SELECT a, b FROM made;
 -- reads all, thousands perhaps, and is asked only when somebody unlinks one.
 SELECT i.id, i.value, partner.kind AS partner_kind, count(*) AS partners
 FROM identifiers i
-JOIN pairs p ON i.id IN (p.a, p.b)
-JOIN identifiers other ON other.id = CASE WHEN p.a = i.id THEN p.b ELSE p.a END
-CROSS JOIN LATERAL (SELECT CASE split_part(other.value, ':', 1) WHEN 'crm' THEN 'crm:' || split_part(other.value, ':', 2)
-                                ELSE split_part(other.value, ':', 1) END AS kind) AS partner
-WHERE i.id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM cuts c WHERE (c.a, c.b) = (p.a, p.b))
+CROSS JOIN LATERAL (
+    SELECT b AS id FROM pairs WHERE a = i.id AND NOT EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (pairs.a, pairs.b))
+    UNION ALL
+    SELECT a FROM pairs WHERE b = i.id AND NOT EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (pairs.a, pairs.b))
+    OFFSET 0
+) AS beside
+CROSS JOIN LATERAL (SELECT CASE split_part(value, ':', 1) WHEN 'crm' THEN 'crm:' || split_part(value, ':', 2)
+                                ELSE split_part(value, ':', 1) END AS kind
+                    FROM identifiers WHERE id = beside.id OFFSET 0) AS partner
+WHERE i.id = ANY ($1::uuid[])
 GROUP BY i.id, i.value, partner.kind;
 
 -- name: component_members
 -- Everyone in the leads that the changed identifiers and their partners belong to. The partners of one that is shared
--- already stay where they are, unless it is among those of $2, which no longer are.
+-- already stay where they are, unless it is among those of $2, which no longer are. OFFSET keeps each look-up one by key,
+-- whatever the planner believes: the pairs of thousands at once are what it guesses worst.
 WITH near AS (
     SELECT id FROM unnest($1::uuid[]) AS t (id)
     UNION
-    SELECT CASE WHEN p.a = t.id THEN p.b ELSE p.a END
-    FROM identifiers t JOIN pairs p ON t.id IN (p.a, p.b)
+    SELECT beside.id
+    FROM identifiers t
+    CROSS JOIN LATERAL (
+        SELECT b AS id FROM pairs WHERE a = t.id UNION ALL SELECT a FROM pairs WHERE b = t.id OFFSET 0) AS beside
     WHERE t.id = ANY ($1::uuid[]) AND (NOT t.shared OR t.id = ANY ($2::uuid[]))
+), concerned AS (
+    SELECT DISTINCT i.lead FROM near CROSS JOIN LATERAL (SELECT lead FROM identifiers WHERE id = near.id OFFSET 0) AS i
 )
-SELECT id, value, first_at, lead, shared FROM identifiers
-WHERE lead IN (SELECT i.lead FROM identifiers i JOIN near USING (id));
+SELECT i.* FROM concerned
+CROSS JOIN LATERAL (
+    SELECT id, value, first_at, lead, shared FROM identifiers WHERE lead = concerned.lead OFFSET 0) AS i;
 
 -- name: pairs_around
 -- All pairs of these identifiers, and those among the changed ones, each with whether it is held apart. The identifiers are

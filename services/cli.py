@@ -186,6 +186,21 @@ def classify(
 
 
 @app.command()
+def attribute(
+    *,
+    paths: Annotated[str, typer.Option(metavar="FILE", help="a CSV file with columns path;conversions;value;nulls")],
+    model: Annotated[str, typer.Option(help="markov, shapley, or a model of single journeys such as linear")],
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="also between what each credit lies, in 95 of 100 draws of the journeys")
+    ] = False,
+) -> None:
+    """Say how much of a file of paths each channel earned."""
+    from services.local.attribute import attribute as run
+
+    run(paths, model, with_intervals=intervals)
+
+
+@app.command()
 def explain(deal: DealAddress) -> None:
     """Say why a deal's money went where it went."""
     from services.reports.explain import explain as run

@@ -35,7 +35,7 @@ async def connected(dsn: str, question: Callable[["Database"], Awaitable[T]], *,
     """The answer to a question asked over a pool of its own."""
     from services.runtime.postgres import connect
 
-    async with connect(dsn, application="command", size=2, read_only=read_only) as connection:
+    async with connect(dsn, application="command", size=2, read_only=read_only, scans=True) as connection:
         return await question(connection)
 
 

@@ -198,7 +198,7 @@ class _Replay:
 async def _claimed(dsn: str) -> AsyncIterator[tuple[Database, Connection]]:
     """A pool without limits to its statements, and a connection of it by which this is the only replay."""
     async with (
-        connect(dsn, application="command", size=4, statement_seconds=LONG_STATEMENT_SECONDS) as database,
+        connect(dsn, application="command", size=4, statement_seconds=LONG_STATEMENT_SECONDS, scans=True) as database,
         database.connection() as connection,
     ):
         await states.claim(connection)

@@ -168,6 +168,7 @@ async def reading(settings: Settings, schema: str) -> AsyncIterator[Reading]:
                 read_only=True,
                 statement_seconds=LONG_STATEMENT_SECONDS,
                 schema=schema,
+                scans=True,
             )
         )
         members = [pool.application for pool in pools.values()]

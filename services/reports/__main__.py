@@ -29,7 +29,7 @@ async def serve(service: Service) -> None:
     dsn = settings.database_url.get_secret_value()
     logs: list[Log] = []
     async with connect(
-        dsn, application=service.name, size=3, read_only=True, statement_seconds=STATEMENT_SECONDS
+        dsn, application=service.name, size=3, read_only=True, statement_seconds=STATEMENT_SECONDS, scans=True
     ) as database:
         store = Store(database, rules_of(settings))
         async with asyncio.TaskGroup() as tasks:

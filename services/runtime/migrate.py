@@ -40,7 +40,7 @@ async def migrate(dsn: str, progress: Callable[[str], None]) -> list[str]:
     the database is too old, not UTF-8, of a newer program, or was migrated with a file that has changed since.
     """
     async with (
-        connect(dsn, application="migrate", size=1, statement_seconds=3600) as database,
+        connect(dsn, application="migrate", size=1, statement_seconds=3600, scans=True) as database,
         database.connection() as connection,
     ):
         await connection.execute("SET lock_timeout = 0")

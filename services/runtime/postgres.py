@@ -109,15 +109,18 @@ async def connect(  # noqa: PLR0913 - all but one by name
     read_only: bool = False,
     statement_seconds: float = 60,
     schema: str = STATE,
+    scans: bool = False,
 ) -> AsyncIterator[Database]:
     """A pool of at most `size` connections to `dsn`. While Postgres is away it waits, and says so in the log.
 
     A statement longer than `statement_seconds` is ended by the server. `schema` is that of the state that is meant.
+    Unless the pool `scans`, its plans take indexes: what is bounded by a batch must not read a whole table because that
+    was small when the plan was made, or when statistics were.
     Raises SettingsError when waiting would not help: for a wrong password, a database that does not exist, an address
     that is none.
     """
     name = f"closedloop {application} {token_hex(6)}"
-    session = _session(name, read_only, statement_seconds, schema)
+    session = _session(name, read_only, statement_seconds, schema, scans)
     pool = await _wait_for_pool(dsn, session, size, statement_seconds)
     POOLS.add(application, pool)
     try:
@@ -135,7 +138,9 @@ def is_application(name: str, application: str) -> bool:
     return name.startswith(f"closedloop {application} ")
 
 
-def _session(name: str, read_only: bool, statement_seconds: float, schema: str = STATE) -> dict[str, str]:
+def _session(
+    name: str, read_only: bool, statement_seconds: float, schema: str = STATE, scans: bool = False
+) -> dict[str, str]:
     return {
         "application_name": name,
         "search_path": f"{schema}, log",
@@ -147,6 +152,7 @@ def _session(name: str, read_only: bool, statement_seconds: float, schema: str =
         "default_transaction_isolation": "read committed",  # who has waited for a lock must see what was committed
         "synchronous_commit": "on",  # what we call durable is, also on a server that is set to take it easy
         "jit": "off",
+        "enable_seqscan": "on" if scans else "off",
     }
 
 

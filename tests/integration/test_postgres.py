@@ -16,6 +16,7 @@ from services.runtime.settings import SettingsError
         ("statement_timeout", "7s"),
         ("default_transaction_isolation", "read committed"),
         ("synchronous_commit", "on"),
+        ("enable_seqscan", "off"),
     ],
 )
 async def test_every_session_is_set_up_alike_whatever_the_servers_own_settings(dsn, setting, value):
