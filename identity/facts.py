@@ -67,7 +67,7 @@ class Facts:
     """What a batch of events says. All in an order of their own, so that two who store them never wait in a circle."""
 
     seen: list[Seen] = field(default_factory=list)
-    """One each."""
+    """One each, by id, as whoever settles leads takes them."""
     pairs: list[tuple[UUID, UUID]] = field(default_factory=list)
     """The lesser id first."""
     hits: list[HitFact] = field(default_factory=list)
@@ -104,7 +104,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
         if is_statement(event):
             statements[rank] = statement_of(event, body, rank, own, key)
     return Facts(
-        [seen[value] for value in sorted(seen)],
+        sorted(seen.values(), key=lambda each: each.id.int),
         [pairs[pair] for pair in sorted(pairs)],
         sorted(hits.values()),
         [carriers[place] for place in sorted(carriers)],

@@ -3,13 +3,13 @@
 Whoever calls holds the visitors' locks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from identity import store
 from identity.offline import Change
-from identity.ranges import Folded, Range, Span, difference, fold_range
+from identity.ranges import Folded, Range, Span, difference, fold_range, united
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
 from services.runtime.postgres import Connection
@@ -23,62 +23,91 @@ HITS_AT_ONCE, REST_SECONDS = 20_000, 1
 HORIZONS = (1, 8, 64, 2**31 - 1)
 """How many standing visits beyond the change to look at, attempt by attempt; nearly always the next one stands."""
 
+Times = Sequence[tuple[datetime, datetime]]
 
-async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int | None = None) -> None:
+
+async def fold_spans(connection: Connection, spans: Sequence[Span], longest: int) -> None:
     """Bring the visits of these visitors in line with their hits, and note whose touches changed.
 
     Where more than `longest` hits of one visitor would have to be read again, that is put off.
     """
-    pending, done = list(spans), list[Folded]()
+    pending = {span.visitor: span for span in spans}
+    reached: dict[int, Folded] = {}
     for horizon in HORIZONS:
-        if not pending:
-            break
-        ranges = await store.fold_ranges(connection, pending, horizon)
-        if longest is not None:
-            ranges = await _put_off_long(connection, pending, ranges, longest)
-        folded = await _fold(connection, ranges)
-        done += [each for each in folded if each is not None]
-        unfinished = {part.visitor for part, each in zip(ranges, folded, strict=True) if each is None}
-        pending = [span for span in pending if span.visitor in unfinished]
-    if done:
-        await _store(connection, done)
+        ranges = await store.fold_ranges(connection, [*pending.values()], horizon) if pending else []
+        long = {part.visitor: part.hits_again for part in ranges if part.hits_again > longest}
+        delays = {visitor: max(LEAST_DELAY, hits // HITS_A_SECOND) for visitor, hits in long.items()}
+        await store.put_off(connection, [(pending[visitor], delay) for visitor, delay in delays.items()])
+        reached |= await _fold(connection, [part for part in ranges if part.visitor not in long])
+        pending = _unfinished(pending, reached, long)
+    await _store(connection, [each for each in reached.values() if each.is_done])
 
 
-async def cut_spans(connection: Connection, spans: Sequence[Span]) -> list[Span]:
-    """The spans, each up to a visit behind so many hits that others would wait for it; notes are left of the rest.
+async def fold_noted(connection: Connection, noted: Mapping[int, Times]) -> None:
+    """The same for the times that notes tell of each visitor, however many hits that concerns.
 
-    The rest begins with that visit, whose first hit the fold of the first part has seen.
+    A long history is folded in parts, one in each transaction; notes are left of the rest.
     """
-    cuts = await store.places_to_cut(connection, spans, HITS_AT_ONCE)
-    long = [span for span in spans if span.visitor in cuts]
-    rests = [span._replace(from_at=cuts[span.visitor]) for span in long]
+    pending = {span.visitor: span for span in await _first_parts(connection, noted)}
+    reached: dict[int, Folded] = {}
+    for horizon in HORIZONS:
+        ranges = await store.fold_ranges(connection, [*pending.values()], horizon) if pending else []
+        long = {part.visitor for part in ranges if part.visitor in reached and part.hits_again > HITS_AT_ONCE}
+        await store.put_off(
+            connection, [(_behind(reached[visitor], pending[visitor]), REST_SECONDS) for visitor in long]
+        )
+        reached |= await _fold(connection, [part for part in ranges if part.visitor not in long])
+        pending = _unfinished(pending, reached, long)
+    await _store(connection, [*reached.values()])
+
+
+async def _first_parts(connection: Connection, noted: Mapping[int, Times]) -> list[Span]:
+    """What to fold now of these times; notes are left of the rest.
+
+    All of a visitor's times at once, unless others would wait for that. Then the latest of them, so that a rest comes
+    to its end though earlier hits keep coming, and of that a part.
+    """
+    whole = [Span(visitor, min(at for at, _ in times), max(at for _, at in times)) for visitor, times in noted.items()]
+    long = await store.places_to_cut(connection, whole, HITS_AT_ONCE)
+    latest, rests = list[Span](), list[Span]()
+    for visitor in long:
+        *earlier, last = (Span(visitor, *time) for time in united(noted[visitor]))
+        latest.append(last)
+        rests += earlier
+    cuts = await store.places_to_cut(connection, latest, HITS_AT_ONCE) if latest else {}
+    rests += [span._replace(from_at=cuts[span.visitor]) for span in latest if span.visitor in cuts]
     await store.put_off(connection, [(rest, REST_SECONDS) for rest in rests])
-    return [
+    first = [
         span._replace(to_at=cuts[span.visitor] - timedelta.resolution) if span.visitor in cuts else span
-        for span in spans
+        for span in latest
     ]
+    return [span for span in whole if span.visitor not in long] + first
 
 
-async def _put_off_long(
-    connection: Connection, spans: Sequence[Span], ranges: Sequence[Range], longest: int
-) -> list[Range]:
-    """The ranges without those that would read too many hits again, of which notes are left."""
-    long = {
-        part.visitor: max(LEAST_DELAY, part.hits_again // HITS_A_SECOND) for part in ranges if part.hits_again > longest
-    }
-    await store.put_off(connection, [(span, long[span.visitor]) for span in spans if span.visitor in long])
-    return [part for part in ranges if part.visitor not in long]
-
-
-async def _fold(connection: Connection, ranges: Sequence[Range]) -> list[Folded | None]:
-    """Each range folded, see `fold_range`."""
+async def _fold(connection: Connection, ranges: Sequence[Range]) -> dict[int, Folded]:
+    """Each range folded, by visitor, see `fold_range`."""
     if not ranges:
-        return []
+        return {}
     (hits, leads), visits = await store.hits_in(connection, ranges), await store.visits_in(connection, ranges)
-    return [fold_range(part, hits[part.visitor], leads[part.visitor], visits[part.visitor]) for part in ranges]
+    return {
+        part.visitor: fold_range(part, hits[part.visitor], leads[part.visitor], visits[part.visitor]) for part in ranges
+    }
+
+
+def _unfinished(pending: Mapping[int, Span], reached: Mapping[int, Folded], long: Container[int]) -> dict[int, Span]:
+    return {visitor: span for visitor, span in pending.items() if visitor not in long and not reached[visitor].is_done}
+
+
+def _behind(folded: Folded, span: Span) -> Span:
+    """What is still to fold behind a range whose stop no longer starts as it did."""
+    assert folded.part.stop is not None
+    stop_at, _ = folded.part.stop
+    return Span(span.visitor, stop_at, max(span.to_at, stop_at))
 
 
 async def _store(connection: Connection, folded: Sequence[Folded]) -> None:
+    if not folded:
+        return
     found = difference(folded, await store.names_around(connection, [each.part for each in folded]))
     await store.replace_visits(connection, found)
     handed_on = await store.settle_owners(connection, found.edges)

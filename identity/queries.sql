@@ -1,10 +1,12 @@
 -- The queries of identity's store. Sets go in and out as arrays, one element a row.
 
 -- name: add_identifiers
--- Identifiers a batch carried. An earlier sighting than the known one unsettles the lead, which is named by its earliest.
+-- Identifiers a batch carried. An earlier sighting than the known one unsettles the lead, which is named by its earliest. Any
+-- other leaves the row alone, also unlocked: whoever changes leads may hold it.
 INSERT INTO identifiers AS known (id, value, first_at, lead, settled)
 SELECT id, value, first_at, id, true
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS seen (id, value, first_at)
+WHERE NOT EXISTS (SELECT FROM identifiers k WHERE k.id = seen.id AND k.first_at <= seen.first_at)
 ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, settled = false
 WHERE excluded.first_at < known.first_at;
 
@@ -19,7 +21,7 @@ SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]);
 -- name: add_visitors
 -- Visitors that are new, as rows to lock. In order, so that two consumers never wait in a circle. Answers those that nobody
 -- else has added meanwhile.
-INSERT INTO visitors (visitor_id) SELECT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT DO NOTHING
+INSERT INTO visitors (visitor_id) SELECT v FROM unnest($1::text[]) AS v ORDER BY v ON CONFLICT (visitor_id) DO NOTHING
 RETURNING visitor_id, number;
 
 -- name: known_hits
@@ -44,13 +46,18 @@ ON CONFLICT DO NOTHING;
 
 -- name: concerned_statements
 -- The offline touches and cuts among all records of the batch's event ids, whether they count or not.
-SELECT s.scope, s.event_id, s.a, s.b
-FROM statements s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
-WHERE s.type IN ('touch', 'unlink')
+SELECT said.*
+FROM unnest($1::uuid[], $2::text[]) AS batch (scope, event_id)
+CROSS JOIN LATERAL (
+    SELECT s.scope, s.event_id, s.a, s.b FROM statements s
+    WHERE s.scope = batch.scope AND s.event_id = batch.event_id AND s.type IN ('touch', 'unlink') OFFSET 0) AS said
 UNION
-SELECT s.scope, s.event_id, s.a, s.b
-FROM statements s JOIN unnest($3::text[], $4::text[]) AS batch (visitor_id, event_id) USING (visitor_id, event_id)
-WHERE s.visitor_id IS NOT NULL AND s.type IN ('touch', 'unlink');
+SELECT said.*
+FROM unnest($3::text[], $4::text[]) AS batch (visitor_id, event_id)
+CROSS JOIN LATERAL (
+    SELECT s.scope, s.event_id, s.a, s.b FROM statements s
+    WHERE s.visitor_id = batch.visitor_id AND s.event_id = batch.event_id AND s.visitor_id IS NOT NULL
+        AND s.type IN ('touch', 'unlink') OFFSET 0) AS said;
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.
@@ -153,14 +160,15 @@ FROM unnest($1::uuid[]) AS asked (lead);
 
 -- name: note_visitors_of_joined
 -- Who carries identifiers of several of the leads $1 that become one ($2) is concerned, as long as he carried those of leads
--- that are asked ($3); but for what the batch itself carried ($5 to $8): it is folded right after this. So is who carries one
--- of them and one of the lead $4, which becomes the same: it may be large, and is looked for among what the visitor carries.
+-- that are asked ($3); but for what the batch itself carried at one instant ($5 to $8): it is folded right after this, and again
+-- should the batch come back in parts, which what lies between two instants would not be. So is who carries one of them and one of the lead $4, which becomes the same: it may be large, and is looked for among what the visitor carries.
 WITH meeting AS MATERIALIZED (
     SELECT visitor_id, unread, min(place) < max(place) AS in_several,
            min(from_at) FILTER (WHERE counts) AS from_at, max(to_at) FILTER (WHERE counts) AS to_at
     FROM (
         SELECT c.visitor_id, c.from_at, c.to_at, part.new, part.unread, part.place,
-               part.is_asked AND coalesce(batch.from_at > c.from_at OR batch.to_at < c.to_at, true) AS counts
+               part.is_asked AND coalesce(
+                   batch.from_at > c.from_at OR batch.to_at < c.to_at OR batch.from_at < batch.to_at, true) AS counts
         FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::uuid[])
             WITH ORDINALITY AS part (old, new, is_asked, unread, place)
         JOIN identifiers i ON i.lead = part.old
@@ -214,8 +222,9 @@ SELECT span.visitor, resumed.started_at, resumed.touch_id, resumed.last_at, resu
        resumed.landing_page, resumed.referrer, resumed.click_ids, resumed.identified, resumed.owner,
        last.event_id IS NOT NULL AS goes_on, last.referrer AS last_referrer,
        stop.started_at AS stop_at, stop.touch_id AS stop_id,
-       (SELECT coalesce(sum(v.hits), 0) FROM visits v WHERE v.visitor = span.visitor
-            AND v.started_at BETWEEN span.from_at AND span.to_at) AS hits_between,
+       (SELECT coalesce(sum(v.hits), 0) FROM visits v
+        WHERE v.visitor = span.visitor AND v.started_at >= span.from_at
+            AND v.started_at < coalesce(stop.started_at, 'infinity')) AS hits_between,
        NOT EXISTS (SELECT FROM visits v WHERE v.visitor = span.visitor AND v.started_at >= span.from_at) AS at_the_end
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
 LEFT JOIN LATERAL (
@@ -303,17 +312,28 @@ WHERE (v.visitor, v.started_at, v.touch_id) = (now.visitor, now.started_at, now.
 -- name: settle_owners
 -- Owners outside of the folded ranges: backward to the visitor's first visit, forward to the next visit that names
 -- somebody. Answers the visits whose owner changed, with the old and the new one.
-WITH settled AS (
-    SELECT v.visitor, v.started_at, v.touch_id, v.owner AS old_owner, part.owner AS new_owner
-    FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
-         AS part (visitor, edge_at, edge_id, owner, forward)
-    JOIN visits v ON v.visitor = part.visitor AND v.owner IS DISTINCT FROM part.owner
-    WHERE CASE WHEN part.forward
-        THEN (v.started_at, v.touch_id) >= (part.edge_at, part.edge_id) AND NOT EXISTS (
-            SELECT FROM visits n WHERE n.visitor = v.visitor AND n.identified IS NOT NULL
-                AND (n.started_at, n.touch_id) >= (part.edge_at, part.edge_id)
-                AND (n.started_at, n.touch_id) <= (v.started_at, v.touch_id))
-        ELSE (v.started_at, v.touch_id) < (part.edge_at, part.edge_id) END
+WITH part AS (
+    SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
+        AS part (visitor, edge_at, edge_id, owner, forward)
+), bounds AS (
+    SELECT part.visitor, part.owner, edge_at AS from_at, edge_id AS from_id,
+           coalesce(next.started_at, 'infinity') AS to_at, coalesce(next.touch_id, '') AS to_id
+    FROM part
+    LEFT JOIN LATERAL (
+        SELECT n.started_at, n.touch_id FROM visits n WHERE n.visitor = part.visitor AND n.identified IS NOT NULL
+            AND (n.started_at, n.touch_id) >= (part.edge_at, part.edge_id)
+        ORDER BY n.started_at, n.touch_id LIMIT 1) AS next ON true
+    WHERE forward
+    UNION ALL
+    SELECT visitor, owner, '-infinity', '', edge_at, edge_id FROM part WHERE NOT forward
+), settled AS (
+    SELECT v.*, bounds.owner AS new_owner
+    FROM bounds
+    CROSS JOIN LATERAL (
+        SELECT visitor, started_at, touch_id, owner AS old_owner FROM visits
+        WHERE visits.visitor = bounds.visitor AND visits.owner IS DISTINCT FROM bounds.owner
+            AND (visits.started_at, visits.touch_id) >= (bounds.from_at, bounds.from_id)
+            AND (visits.started_at, visits.touch_id) < (bounds.to_at, bounds.to_id) OFFSET 0) AS v
 )
 UPDATE visits v SET owner = settled.new_owner FROM settled
 WHERE v.visitor = settled.visitor AND v.started_at = settled.started_at AND v.touch_id = settled.touch_id
@@ -367,7 +387,8 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
     owner = excluded.owner;
 
 -- name: put_off_folds
--- Spans of visitors to fold in $4 seconds: the note that waits for a visitor takes in more, so that there is one each. The
+-- Spans of visitors to fold in $4 seconds: the note that waits for a visitor takes in more, so that there is one each. One that
+-- is due within a second takes in nothing earlier: it may be the rest of a long one, which would never come to its end. The
 -- visitors are locked; who has claimed a note waits for that, and is not waited for. A note that fails waits alone.
 WITH span AS (
     SELECT v.visitor_id, span.from_at, span.to_at, span.seconds
@@ -376,7 +397,7 @@ WITH span AS (
 ), waiting AS (
     SELECT n.id AS note, span.* FROM notes n JOIN span ON n.key = span.visitor_id
     WHERE n.consumer_group = 'identity' AND n.kind = 'visitor' AND n.due_at > clock_timestamp() AND n.due_at > '-infinity'
-        AND n.failures = 0
+        AND n.failures = 0 AND (span.from_at >= n.from_at OR n.due_at > clock_timestamp() + interval '1 second')
     FOR UPDATE OF n SKIP LOCKED
 ), widened AS (
     UPDATE notes n SET from_at = least(n.from_at, w.from_at), to_at = greatest(n.to_at, w.to_at)

@@ -28,6 +28,17 @@ class Span(NamedTuple):
     to_at: datetime
 
 
+def united(times: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The times in order, those that overlap as one."""
+    found: list[tuple[datetime, datetime]] = []
+    for from_at, to_at in sorted(times):
+        if found and from_at <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], to_at))
+        else:
+            found.append((from_at, to_at))
+    return found
+
+
 class Range(NamedTuple):
     """A part of one visitor's history: from a visit that stands up to and with the first hit of one that may.
 
@@ -40,7 +51,7 @@ class Range(NamedTuple):
     resumed: Start | Standing | None
     stop: tuple[datetime, str] | None
     hits_again: int
-    """How many hits are read again: of the visit that stands, and of those that begin with or between the changes."""
+    """How many hits of visits that stand are read again."""
     at_the_end: bool
     """No visit begins with the change or after it."""
 
@@ -63,25 +74,24 @@ class Range(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """A range as it was and as it is; both without the visit at its stop, which stands."""
+    """A range as it was and as it is, both up to its stop."""
 
     part: Range
     old: Sequence[Visit]
     new: Sequence[Visit]
+    is_done: bool
+    """The visit that stands at the stop starts as it did, so that nothing behind it differs."""
 
 
-def fold_range(part: Range, hits: Sequence[Hit], lead: UUID | None, standing: Sequence[Visit]) -> Folded | None:
-    """The range folded anew, or None when at its stop the new fold differs from the visit that stands there.
-
-    `lead` is whom the visit has identified that is resumed whole.
-    """
+def fold_range(part: Range, hits: Sequence[Hit], lead: UUID | None, standing: Sequence[Visit]) -> Folded:
+    """The range folded anew. `lead` is whom the visit has identified that is resumed whole."""
     new = fold(hits, part.resumed, lead)
     if part.stop is None:
-        return Folded(part, standing, new)
-    stands = standing[-1]
-    if not new or new[-1].key != part.stop or new[-1].start != stands.start:
-        return None
-    return Folded(part, standing[:-1], new[:-1])
+        return Folded(part, standing, new, is_done=True)
+    if new and new[-1].key == part.stop and new[-1].start == standing[-1].start:
+        return Folded(part, standing[:-1], new[:-1], is_done=True)
+    before = [hit for hit in hits if (hit.occurred_at, hit.event_id) < part.stop]
+    return Folded(part, standing[:-1], fold(before, part.resumed, lead), is_done=False)
 
 
 class Difference(NamedTuple):

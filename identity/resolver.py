@@ -13,9 +13,8 @@ import orjson
 
 from identity import store
 from identity.facts import facts_of
-from identity.folding import cut_spans, fold_spans
+from identity.folding import fold_noted, fold_spans
 from identity.offline import TouchKey
-from identity.ranges import Span
 from identity.settling import settle_leads, settle_touches
 from schemas.note import Note, NoteKind
 from schemas.topics import IDENTITY
@@ -65,17 +64,15 @@ class Resolver:
 
 async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:
     """Bring the visits of these visitors in these times, and these offline touches, in line with what has changed."""
-    times: dict[str, tuple[datetime, datetime]] = {}
+    times: dict[str, list[tuple[datetime, datetime]]] = {}
     for note in notes:
         if note.kind is NoteKind.visitor:
-            from_at, to_at = times.get(note.key, (note.from_at, note.to_at))
-            times[note.key] = min(from_at, note.from_at), max(to_at, note.to_at)
+            times.setdefault(note.key, []).append((note.from_at, note.to_at))
     visitors = sorted(times)
     touches = sorted({touch_key(note) for note in notes if note.kind is NoteKind.touch})
     if visitors:
         numbers = await store.lock_visitors(connection, visitors)
-        spans = [Span(numbers[visitor], *times[visitor]) for visitor in visitors]
-        await fold_spans(connection, await cut_spans(connection, spans))
+        await fold_noted(connection, {numbers[visitor]: times[visitor] for visitor in visitors})
     await settle_touches(connection, touches, visitors)
 
 

@@ -1,7 +1,6 @@
 """Facts and visits in the database: rows to values and back. Decides nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -35,6 +34,7 @@ NEVER = (ALL_TIME[1], "")
 
 IN_ORDER = itemgetter(0, 1)
 """Hits are folded by (occurred_at, event_id)."""
+HITS_KEY = "hits_by_event"
 HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
 VISIT_COLUMNS = (
     *("visitor", "started_at", "touch_id", "last_at", "hits", *Source.__annotations__),
@@ -44,12 +44,14 @@ VISIT_COLUMNS = (
 
 async def add_facts(database: Database, facts: Facts) -> None:
     """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
-    stored = False
-    while not stored:
-        with suppress(UniqueViolationError):  # somebody else has stored a hit of ours since we looked: now we see it
+    while True:
+        try:
             async with database.transaction(durable=False) as connection:
-                await _add_facts(connection, facts)
-            stored = True
+                return await _add_facts(connection, facts)
+        except UniqueViolationError as error:
+            if error.constraint_name != HITS_KEY:
+                raise
+            # Somebody else has stored a hit of ours since we looked: now we see it.
 
 
 async def _add_facts(connection: Connection, facts: Facts) -> None:

@@ -1,8 +1,9 @@
 """Identity on a real Postgres: whose visits are whose, whatever came late, twice or in between."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count, permutations
+from itertools import count, pairwise, permutations
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from identity import lead_store, store
 from identity.facts import Facts, facts_of
 from identity.settling import settle_leads
 from schemas.canonical import event_rank
+from schemas.codec import decode, encode
 from services.runtime.postgres import Database
 from tests.builders import (
     GOOGLE_AD,
@@ -348,53 +350,33 @@ async def test_an_event_that_is_no_hit_can_be_the_one_that_counts_for_an_id(loop
     assert differences(await present(loop.database), present_state(log)) == []
 
 
-async def test_late_hits_in_a_very_long_visit_wait_for_each_other_and_come_right(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
-    kiosk = [page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)]
-    late = [page("kiosk", "x1", at("09:11"), GOOGLE_AD), form("kiosk", "x2", at("09:31"), "ann@x.org")]
-    await loop.take(*kiosk, *late)
-    assert [row[1] for row in await visits(loop)] == ["00"]
-    waiting = "SELECT count(*) FROM notes WHERE kind = 'visitor' AND key = 'kiosk' AND due_at > clock_timestamp()"
-    assert await loop.database.fetchval(waiting) == 1
-    await loop.database.execute("UPDATE notes SET due_at = clock_timestamp()")
+@pytest.mark.parametrize("parts", [[0, 3], [0, 1, 2, 3]], ids=["whole", "in parts"])
+async def test_a_batch_that_joined_leads_and_crashed_may_come_back_in_parts(loop: Loop, parts: list[int]) -> None:
+    before = [
+        make_event("identify", "0", at("00:00", day=1), visitor_id="w", email="ann@x.org"),
+        make_event("identify", "m", at("12:00", day=3), visitor_id="v", url=SITE, email="ann@x.org"),
+        make_event("identify", "m2", at("12:10", day=3), visitor_id="v", url=SITE, user_id="7"),
+    ]
+    batch = [
+        make_event("identify", "e1", at("02:00", day=3), visitor_id="v", user_id="7"),
+        make_event("identify", "e2", at("23:00", day=3), visitor_id="v", user_id="7"),
+        make_event("identify", "e3", at("23:30", day=3), email="ann@x.org", user_id="7"),
+    ]
+    await loop.take(*before)
+    with pytest.raises(Crash):
+        await loop.identity.handle([delivery(event) for event in batch], crashes)
+    for start, end in pairwise(parts):
+        await loop.handle([delivery(event) for event in batch[start:end]])
     await loop.settle()
-    assert differences(await present(loop.database), present_state([*kiosk, *late])) == []
-    assert [row[1] for row in await visits(loop)] == ["00", "x1"]
+    assert differences(await present(loop.database), present_state(before + batch)) == []
 
 
-async def test_late_hits_of_several_batches_wait_in_one_note(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
-    await loop.take(*(page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)))
-    for n in (31, 11, 51):
-        await loop.handle([delivery(page("kiosk", f"x{n}", at(f"09:{n}")))])
-    assert [tuple(row) for row in await loop.database.fetch(WAITING, "kiosk")] == [(at("09:11"), at("09:51"))]
-
-
-async def test_hits_before_and_behind_a_very_long_visit_wait_too(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 3)
-    await loop.take(*(page("kiosk", f"{n:02}", at(f"09:{n:02}")) for n in range(0, 60, 2)))
-    await loop.handle([delivery(page("kiosk", name, at(clock))) for name, clock in (("x1", "05:00"), ("x2", "15:00"))])
-    assert [tuple(row) for row in await loop.database.fetch(WAITING, "kiosk")] == [(at("05:00"), at("15:00"))]
-
-
-async def test_what_a_note_says_of_a_long_history_is_done_in_parts_between_which_others_have_their_turn(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
-    monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 3)
-    days = [page("kiosk", f"{day}-{n}", at(f"09:0{n}", day=day)) for day in range(1, 6) for n in (0, 2, 4)]
-    late = [form("kiosk", f"{day}-x", at("09:03", day=day), f"{day}@x.org") for day in range(1, 6)]
-    await loop.take(*days)
-    await loop.handle([delivery(event) for event in late])
-    parts = 0
-    while await loop.database.execute("UPDATE notes SET due_at = '-infinity' WHERE key = 'kiosk'") != "UPDATE 0":
-        assert await loop.identity.work_notes()
-        parts += 1
-    assert parts > 2
-    await loop.settle()
-    assert differences(await present(loop.database), present_state([*days, *late])) == []
+async def test_who_sees_a_known_person_again_does_not_wait_for_who_changes_the_lead(loop: Loop) -> None:
+    await loop.take(form("v1", "e1", at("09:00"), "ann@x.org"))
+    async with loop.database.transaction() as connection:
+        await connection.execute("SELECT FROM identifiers FOR UPDATE")
+        facts = facts_of([decode(encode(form("v2", "e2", at("10:00"), "ann@x.org")))], ID_KEY, ())
+        await asyncio.wait_for(store.add_facts(loop.database, facts), timeout=10)
 
 
 async def test_a_link_between_customers_of_a_till_concerns_no_more_of_its_history_than_theirs(loop: Loop) -> None:

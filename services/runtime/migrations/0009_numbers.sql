@@ -71,7 +71,7 @@ CREATE INDEX hits_in_order ON state.hits (visitor, occurred_at);
 CREATE INDEX hits_apart ON state.hits (occurred_at) WHERE kept_apart IS NOT NULL;
 ALTER TABLE state.visits ADD PRIMARY KEY (visitor, started_at, touch_id);
 CREATE INDEX visits_by_owner ON state.visits (owner, started_at) WHERE owner IS NOT NULL;
-CREATE INDEX visits_identified ON state.visits (visitor, started_at) WHERE identified IS NOT NULL;
+CREATE INDEX visits_identified ON state.visits (visitor, started_at, touch_id) WHERE identified IS NOT NULL;
 CREATE INDEX visits_by_time ON state.visits (started_at) WHERE landing_page IS NOT NULL;
 ANALYZE state.hits, state.visits, state.visitors;
 
