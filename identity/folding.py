@@ -88,9 +88,13 @@ async def _fold(connection: Connection, ranges: Sequence[Range]) -> dict[int, Fo
     """Each range folded, by visitor, see `fold_range`."""
     if not ranges:
         return {}
-    (hits, leads), visits = await store.hits_in(connection, ranges), await store.visits_in(connection, ranges)
+    hits, leads = await store.hits_in(connection, ranges)
+    read = await store.visits_in(connection, [part for part in ranges if not part.only_adds])
     return {
-        part.visitor: fold_range(part, hits[part.visitor], leads[part.visitor], visits[part.visitor]) for part in ranges
+        part.visitor: fold_range(
+            part, hits[part.visitor], leads[part.visitor], part.standing if part.only_adds else read[part.visitor]
+        )
+        for part in ranges
     }
 
 
@@ -106,9 +110,9 @@ def _behind(folded: Folded, span: Span) -> Span:
 
 
 async def _store(connection: Connection, folded: Sequence[Folded]) -> None:
-    if not folded:
-        return
-    found = difference(folded, await store.names_around(connection, [each.part for each in folded]))
+    around = {each.part.visitor: each.part.named_around for each in folded if each.part.only_adds}
+    around |= await store.names_around(connection, [each.part for each in folded if each.part.visitor not in around])
+    found = difference(folded, around)
     await store.replace_visits(connection, found)
     handed_on = await store.settle_owners(connection, found.edges)
     await store.leave_notes(connection, touch_notes([*found.touches, *handed_on]))

@@ -61,9 +61,21 @@ class Range(NamedTuple):
         return self.resumed.visit if isinstance(self.resumed, Standing) else None
 
     @property
-    def adds_only(self) -> bool:
+    def only_adds(self) -> bool:
         """Nothing that stands is folded again: the visitor's last visit is resumed whole, or there is none yet."""
-        return self.at_the_end and (self.resumed is None or self.goes_on is not None)
+        return self.at_the_end and not isinstance(self.resumed, Start)
+
+    @property
+    def standing(self) -> list[Visit]:
+        """Of one that only adds: the visits as they stand."""
+        return [self.goes_on] if self.goes_on else []
+
+    @property
+    def named_around(self) -> Named:
+        """Of one that only adds. Before a last visit that is whoever owns it, unless it names somebody itself: then
+        it matters to nobody.
+        """
+        return (self.goes_on.owner if self.goes_on else None, None)
 
     @property
     def hits_from(self) -> tuple[datetime, str]:
@@ -109,13 +121,30 @@ def difference(folded: Sequence[Folded], around: Mapping[int, Named]) -> Differe
     found = Difference([], [], [], [], [])
     for each in folded:
         visitor, (before, after) = each.part.visitor, around[each.part.visitor]
-        was, now = {visit.key: visit for visit in each.old}, {v.key: v for v in owned(each.new, before, after)}
-        found.gone.extend((visitor, visit) for key, visit in was.items() if key not in now)
-        found.changed.extend((visitor, visit) for key, visit in now.items() if key in was and was[key] != visit)
-        found.new.extend((visitor, visit) for key, visit in now.items() if key not in was)
+        stood = {visit.key: visit for visit in each.old}
+        for visit in owned(each.new, before, after):
+            was = stood.pop(visit.key, None)
+            if was is None:
+                found.new.append((visitor, visit))
+            elif was != visit:
+                found.changed.append((visitor, visit))
+            else:
+                continue
+            found.touches.extend(_touch_change(was, visit))
+        for visit in stood.values():
+            found.gone.append((visitor, visit))
+            found.touches.extend(_touch_change(visit, None))
         found.edges.extend(_edges(each, before, after))
-        found.touches.extend(_touch_changes(was, now))
     return found
+
+
+def _touch_change(old: Visit | None, new: Visit | None) -> list[Change]:
+    """What changed for deals: when, whose it was, whose it is."""
+    if (old.credited if old else ()) == (new.credited if new else ()):
+        return []
+    visit = new or old
+    assert visit is not None
+    return [(visit.started_at, old.owner if old else None, new.owner if new else None)]
 
 
 def _edges(folded: Folded, before: UUID | None, after: UUID | None) -> list[Edge]:
@@ -128,15 +157,3 @@ def _edges(folded: Folded, before: UUID | None, after: UUID | None) -> list[Edge
     if part.resumed is not None and before is None and old[:1] != new[:1]:
         edges.append((part.visitor, *part.start, new[0] if new else after, False))
     return edges
-
-
-def _touch_changes(
-    was: Mapping[tuple[datetime, str], Visit], now: Mapping[tuple[datetime, str], Visit]
-) -> list[Change]:
-    """What changed for deals: when, whose it was, whose it is."""
-    changes = []
-    for key in was.keys() | now.keys():
-        old, new = was.get(key), now.get(key)
-        if (old.credited if old else ()) != (new.credited if new else ()):
-            changes.append((key[0], old.owner if old else None, new.owner if new else None))
-    return changes

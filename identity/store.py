@@ -131,38 +131,32 @@ async def hits_in(
     parts = [(part.visitor, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
     rows = await connection.fetch(QUERIES.hits_in_ranges, *columns(parts), sorted(HITS))
     identified = {part.visitor: part.goes_on.identified if part.goes_on else None for part in ranges}
-    names = {identifier for row in rows for identifier in row["identifiers"] or ()}
+    names = {identifier for row in rows if row["identifiers"] for identifier in row["identifiers"]}
     names |= {name for name in identified.values() if name}
     known = await identifiers(connection, names) if names else {}
     hits: dict[int, list[Hit]] = {part.visitor: [] for part in ranges}
     for row in rows:
-        hits[row["visitor"]].append(_hit(row, known))
+        visitor, hit = _hit(row, known)
+        hits[visitor].append(hit)
     for own in hits.values():
-        own.sort(key=IN_ORDER)
+        if len(own) > 1:
+            own.sort(key=IN_ORDER)
     return hits, {visitor: known[name].lead if name else None for visitor, name in identified.items()}
 
 
 async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[int, list[Visit]]:
     """The visits as they stand, by visitor and in order."""
-    visits = {part.visitor: [part.goes_on] if part.adds_only and part.goes_on else [] for part in ranges}
-    if others := [part for part in ranges if not part.adds_only]:
-        for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(others)):
+    visits: dict[int, list[Visit]] = {part.visitor: [] for part in ranges}
+    if ranges:
+        for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(ranges)):
             visits[row["visitor"]].append(_visit(row))
     return visits
 
 
 async def names_around(connection: Connection, ranges: Sequence[Range]) -> dict[int, Named]:
-    """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on.
-
-    Before the last visit that is whoever owns it, unless it names somebody itself: then it matters to nobody.
-    """
-    names: dict[int, Named] = {
-        part.visitor: (part.goes_on.owner if part.goes_on else None, None) for part in ranges if part.adds_only
-    }
-    if others := [part for part in ranges if not part.adds_only]:
-        for row in await connection.fetch(QUERIES.names_around, *_bounds(others)):
-            names[row["visitor"]] = (row["before"], row["after"])
-    return names
+    """By visitor: whom the nearest naming visit before the range names, and whom the nearest from its stop on."""
+    found = await connection.fetch(QUERIES.names_around, *_bounds(ranges)) if ranges else []
+    return {row["visitor"]: (row["before"], row["after"]) for row in found}
 
 
 async def replace_visits(connection: Connection, replaced: Difference) -> None:
@@ -228,12 +222,14 @@ def _range(row: Record) -> Range:
     )
 
 
-def _hit(row: Record, known: Mapping[UUID, Identifier]) -> Hit:
+def _hit(row: Record, known: Mapping[UUID, Identifier]) -> tuple[int, Hit]:
     # By place: this runs for every hit of every fold, and a look-up by name costs as much as all the rest of it.
-    _, occurred_at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = row
+    visitor, occurred_at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = (
+        row
+    )
     named = next((each for each in identifiers if not known[each].shared), None) if identifiers else None
-    return Hit(
-        occurred_at,
+    hit = Hit(
+        at,
         event_id,
         internal,
         only_referrer,
@@ -244,6 +240,7 @@ def _hit(row: Record, known: Mapping[UUID, Identifier]) -> Hit:
         named,
         known[named].lead if named else None,
     )
+    return visitor, hit
 
 
 def _visit(row: Record) -> Visit:
