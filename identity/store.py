@@ -224,9 +224,7 @@ def _range(row: Record) -> Range:
 
 def _hit(row: Record, known: Mapping[UUID, Identifier]) -> tuple[int, Hit]:
     # By place: this runs for every hit of every fold, and a look-up by name costs as much as all the rest of it.
-    visitor, occurred_at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = (
-        row
-    )
+    visitor, at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = row
     named = next((each for each in identifiers if not known[each].shared), None) if identifiers else None
     hit = Hit(
         at,

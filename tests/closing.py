@@ -169,9 +169,9 @@ async def _read(
 
 async def _identity_step(loop: Loop, batch: Sequence[Delivery], random: Random) -> bool:
     """One batch, to its end or up to a crash; answers whether it was handled."""
-    facts = facts_of(((each.event, each.body) for each in batch), ID_KEY, ())
     fate = random.choice(["handled", "handled", "facts alone", "facts and leads", "rolled back"])
     if fate in {"facts alone", "facts and leads"}:
+        facts = facts_of(((each.event, each.body) for each in batch), ID_KEY, ())
         await identity_store.add_facts(loop.database, facts)
     if fate == "facts and leads":
         cuts, _ = await identity_store.concerned_statements(loop.database, facts)
