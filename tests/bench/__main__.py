@@ -13,7 +13,7 @@ from rich.console import Console
 from services.local.postgres import EmbeddedPostgres
 from services.local.processes import PROC
 from services.runtime.lifecycle import tune_garbage_collection
-from tests.bench import attributor, collector, footprint, freshness, history, hot, identity, storm
+from tests.bench import attributor, collector, footprint, freshness, history, hot, identity, paths, storm
 from tests.bench.measuring import Bench, Finding, Row, Scale
 from tests.bench.report import describe_machine, goals, table
 
@@ -51,7 +51,7 @@ QUICK = Scale(
 PARTS: dict[str, Sequence[Measure]] = {
     "collector": [collector.measure],
     "identity": [identity.measure, history.measure, storm.measure, hot.measure, footprint.measure],
-    "attributor": [attributor.measure],
+    "attributor": [attributor.measure, paths.measure],
 }
 """What is measured on a Postgres of the bench's own; freshness needs a whole installation."""
 FRESHNESS = "freshness"
