@@ -270,7 +270,8 @@ WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL;
 
 -- name: visits_in_ranges
 -- The visits as they stand in these ranges, both ends included.
-SELECT v.*
+SELECT v.visitor, v.started_at, v.touch_id, v.last_at, v.hits, v.channel, v.source, v.medium, v.campaign, v.content, v.term,
+       v.running, v.landing_page, v.referrer, v.click_ids, v.identified, v.owner
 FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
      AS part (visitor, from_at, from_id, to_at, to_id)
 JOIN visits v ON v.visitor = part.visitor
@@ -414,11 +415,11 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::
 
 -- name: note_visitors_of_leads
 -- A changed lead concerns visitors that carry one of its identifiers and another one, as long as they carried it: only there
--- visits split or join.
+-- visits split or join. It may have become part of another since; it still is where the identifier is that named it.
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
 SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
-FROM identifiers i JOIN carriers c ON c.identifier = i.id
-WHERE i.lead = ANY ($1::uuid[])
+FROM identifiers named JOIN identifiers i ON i.lead = named.lead JOIN carriers c ON c.identifier = i.id
+WHERE named.id = ANY ($1::uuid[])
   AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier)
 GROUP BY c.visitor_id;
 

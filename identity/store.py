@@ -13,7 +13,7 @@ from identity.facts import Facts, HitFact
 from identity.lead_store import identifiers
 from identity.offline import Change, TouchKey
 from identity.ranges import Difference, Edge, Named, Range, Span
-from identity.visits import Hit, Standing, Start, Visit
+from identity.visits import Hit, Standing, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
@@ -148,8 +148,8 @@ async def visits_in(connection: Connection, ranges: Sequence[Range]) -> dict[int
     """The visits as they stand, by visitor and in order."""
     visits: dict[int, list[Visit]] = {part.visitor: [] for part in ranges}
     if ranges:
-        for row in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(ranges)):
-            visits[row["visitor"]].append(_visit(row))
+        for visitor, *visit in await connection.fetch(QUERIES.visits_in_ranges, *_bounds(ranges)):
+            visits[visitor].append(_visit(*visit))
     return visits
 
 
@@ -207,23 +207,24 @@ def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
     return columns([(part.visitor, *part.start, *(part.stop or NEVER)) for part in ranges])
 
 
+# Rows are read by place here: a look-up by name costs as much as all the rest, and there is one row or more an event.
+
+
 def _range(row: Record) -> Range:
-    resumed: Start | Standing | None = None
-    if row["started_at"] is not None:
-        visit = _visit(row)
-        resumed = Standing(visit, row["last_referrer"]) if row["goes_on"] else visit.start
+    visitor, *columns_of_visit, goes_on, last_referrer, stop_at, stop_id, hits_between, at_the_end = row
+    visit = _visit(*columns_of_visit) if columns_of_visit[0] is not None else None
+    resumed = None if visit is None else Standing(visit, last_referrer) if goes_on else visit.start
     return Range(
-        visitor=row["visitor"],
-        start=(row["started_at"], row["touch_id"]) if resumed else (ALL_TIME[0], ""),
-        resumed=resumed,
-        stop=(row["stop_at"], row["stop_id"]) if row["stop_at"] is not None else None,
-        hits_again=row["hits_between"] + (0 if row["goes_on"] else row["hits"] or 0),
-        at_the_end=row["at_the_end"],
+        visitor,
+        visit.key if visit else (ALL_TIME[0], ""),
+        resumed,
+        (stop_at, stop_id) if stop_at is not None else None,
+        hits_between + (visit.hits if visit and not goes_on else 0),
+        at_the_end,
     )
 
 
 def _hit(row: Record, known: Mapping[UUID, Identifier]) -> tuple[int, Hit]:
-    # By place: this runs for every hit of every fold, and a look-up by name costs as much as all the rest of it.
     visitor, at, event_id, internal, only_referrer, url, referrer, channel, *source, click_ids, identifiers = row
     named = next((each for each in identifiers if not known[each].shared), None) if identifiers else None
     hit = Hit(
@@ -241,20 +242,37 @@ def _hit(row: Record, known: Mapping[UUID, Identifier]) -> tuple[int, Hit]:
     return visitor, hit
 
 
-def _visit(row: Record) -> Visit:
-    source = _source(row)
+def _visit(  # noqa: PLR0913, PLR0917 - a row of the query
+    started_at: datetime,
+    touch_id: str,
+    last_at: datetime,
+    hits: int,
+    channel: str,
+    source: str,
+    medium: str,
+    campaign: str | None,
+    content: str | None,
+    term: str | None,
+    running: str | None,
+    landing_page: str | None,
+    referrer: str | None,
+    click_ids: str | None,
+    identified: UUID | None,
+    owner: UUID | None,
+) -> Visit:
+    own = Source(channel, source, medium, campaign, content, term)
     return Visit(
-        started_at=row["started_at"],
-        touch_id=row["touch_id"],
-        last_at=row["last_at"],
-        hits=row["hits"],
-        source=source,
-        running=Source(*orjson.loads(row["running"])) if row["running"] else source,
-        landing_page=row["landing_page"],
-        referrer=row["referrer"],
-        click_ids=_click_ids(row["click_ids"]),
-        identified=row["identified"],
-        owner=row["owner"],
+        started_at,
+        touch_id,
+        last_at,
+        hits,
+        own,
+        Source(*orjson.loads(running)) if running else own,
+        landing_page,
+        referrer,
+        _click_ids(click_ids),
+        identified,
+        owner,
     )
 
 
@@ -274,10 +292,6 @@ def _visit_row(visitor: int, visit: Visit) -> tuple[Any, ...]:
         visit.identified,
         visit.owner,
     )
-
-
-def _source(row: Record) -> Source:
-    return Source(row["channel"], row["source"], row["medium"], row["campaign"], row["content"], row["term"])
 
 
 def _click_ids(text: str | None) -> tuple[tuple[str, str], ...]:

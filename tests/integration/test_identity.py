@@ -371,6 +371,25 @@ async def test_a_batch_that_joined_leads_and_crashed_may_come_back_in_parts(loop
     assert differences(await present(loop.database), present_state(before + batch)) == []
 
 
+async def test_a_lead_that_was_put_together_and_then_joined_another_before_anybody_was_told(loop: Loop) -> None:
+    before = [
+        make_event("identify", "1", at("08:00"), visitor_id="w", user_id="y"),
+        make_event("identify", "2", at("08:30"), email="ann@x.org", user_id="8"),
+        make_event("unlink", "3", at("08:31"), a="email:ann@x.org", b="user:8"),
+        make_event("identify", "4", at("09:00"), visitor_id="v", url=SITE, user_id="8"),
+        make_event("identify", "5", at("09:05"), visitor_id="v", url=SITE, email="ann@x.org"),
+    ]
+    again = make_event("unlink", "6", at("10:00"), a="email:ann@x.org", b="user:8", undo=True)
+    joins = make_event("identify", "7", at("10:01"), email="ann@x.org", user_id="y")
+    await loop.take(*before)
+    assert len(await visits(loop)) == 3
+    for event in (again, joins):
+        await loop.identity.handle([delivery(event)], commits)
+    await loop.settle()
+    assert differences(await present(loop.database), present_state([*before, again, joins])) == []
+    assert len(await visits(loop)) == 2
+
+
 async def test_who_sees_a_known_person_again_does_not_wait_for_who_changes_the_lead(loop: Loop) -> None:
     await loop.take(form("v1", "e1", at("09:00"), "ann@x.org"))
     async with loop.database.transaction() as connection:
