@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from identity import store
+from identity import fact_store, store
 from identity.facts import facts_of
 from identity.folding import fold_noted, fold_spans
 from identity.offline import TouchKey
@@ -40,8 +40,8 @@ class Resolver:
     async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
         """Take in the batch, whole."""
         facts = facts_of(((delivery.event, delivery.body) for delivery in batch), self._id_key, self._own_domains)
-        await store.add_facts(self._database, facts)
-        cuts, touches = await store.concerned_statements(self._database, facts)
+        await fact_store.add_facts(self._database, facts)
+        cuts, touches = await fact_store.concerned_statements(self._database, facts)
         await settle_leads(self._database, facts, cuts)
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Facts and visits in the database: rows to values and back. Decides nothing."""
+"""Visits in the database, and notes: rows to values and back. Decides nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -8,23 +8,16 @@ from uuid import UUID
 
 import orjson
 
-from identity.components import Identifier, Pair
-from identity.facts import Facts, HitFact
+from identity.components import Identifier
+from identity.facts import HitFact
 from identity.lead_store import identifiers
-from identity.offline import Change, TouchKey
+from identity.offline import Change
 from identity.ranges import Difference, Edge, Named, Range, Span
 from identity.visits import Hit, Standing, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
-from services.runtime.postgres import (
-    Connection,
-    Database,
-    Record,
-    UniqueViolationError,
-    columns,
-    load_queries,
-)
+from services.runtime.postgres import Connection, Record, columns, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -34,73 +27,16 @@ NEVER = (ALL_TIME[1], "")
 
 IN_ORDER = itemgetter(0, 1)
 """Hits are folded by (occurred_at, event_id)."""
-HITS_KEY = "hits_by_event"
-HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
 VISIT_COLUMNS = (
     *("visitor", "started_at", "touch_id", "last_at", "hits", *Source.__annotations__),
     *("running", "landing_page", "referrer", "click_ids", "identified", "owner"),
 )
 
 
-async def add_facts(database: Database, facts: Facts) -> None:
-    """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
-    while True:
-        try:
-            async with database.transaction(durable=False) as connection:
-                return await _add_facts(connection, facts)
-        except UniqueViolationError as error:
-            if error.constraint_name != HITS_KEY:
-                raise
-            # Somebody else has stored a hit of ours since we looked: now we see it.
-
-
-async def _add_facts(connection: Connection, facts: Facts) -> None:
-    if facts.seen:
-        await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
-    if facts.pairs:
-        await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
-    if facts.hits:
-        await _add_hits(connection, facts.hits)
-    if facts.carriers:
-        await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
-    if facts.statements:
-        await connection.execute(QUERIES.add_statements, *columns(facts.statements))
-
-
-async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> None:
-    """By COPY, which costs half of an INSERT and knows no conflicts: so what is there already is left out."""
-    visitors = {hit.visitor_id for hit in hits}
-    known = await _numbers(connection, QUERIES.visitor_numbers, visitors)
-    made = await _numbers(connection, QUERIES.add_visitors, visitors - known.keys())
-    known |= await _numbers(connection, QUERIES.visitor_numbers, visitors - known.keys() - made.keys())
-    keys = [(known[hit.visitor_id], hit.event_id) for hit in hits if hit.visitor_id in known]
-    there = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *columns(keys))} if keys else set()
-    numbers = known | made
-    rows = [(numbers[hit.visitor_id], *hit[1:]) for hit in hits]
-    new = [row for row in rows if (row[0], row[1], row[3]) not in there] if there else rows
-    if new:
-        await connection.copy_records_to_table("hits", columns=HIT_COLUMNS, records=new)
-
-
-async def _numbers(connection: Connection, query: str, visitors: Collection[str]) -> dict[str, int]:
-    rows = await connection.fetch(query, sorted(visitors)) if visitors else []
-    return {row["visitor_id"]: row["number"] for row in rows}
-
-
-async def concerned_statements(database: Database, facts: Facts) -> tuple[list[Pair], list[TouchKey]]:
-    """The pairs of all cuts, and the offline touches, among the records of the batch's event ids."""
-    if not facts.hits and not facts.statements:
-        return [], []
-    said = columns([statement[:2] for statement in facts.statements]) or [[], []]
-    hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
-    rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
-    cuts = {(row["a"], row["b"]) for row in rows if row["a"] is not None}
-    return sorted(cuts), sorted((row["scope"], row["event_id"]) for row in rows if row["a"] is None)
-
-
 async def lock_visitors(connection: Connection, visitors: Collection[str]) -> dict[str, int]:
     """Keep others from folding these visitors until the transaction ends. Answers their numbers."""
-    return await _numbers(connection, QUERIES.lock_visitors, visitors)
+    rows = await connection.fetch(QUERIES.lock_visitors, sorted(visitors))
+    return {row["visitor_id"]: row["number"] for row in rows}
 
 
 async def concerned_spans(connection: Connection, numbers: Mapping[str, int], hits: Sequence[HitFact]) -> list[Span]:

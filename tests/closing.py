@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from attributor import store as attributor_store
 from attributor.crediting import Crediting, fact_of
-from identity import store as identity_store
+from identity import fact_store
 from identity.facts import facts_of
 from identity.resolver import Resolver
 from identity.settling import settle_leads
@@ -172,9 +172,9 @@ async def _identity_step(loop: Loop, batch: Sequence[Delivery], random: Random) 
     fate = random.choice(["handled", "handled", "facts alone", "facts and leads", "rolled back"])
     if fate in {"facts alone", "facts and leads"}:
         facts = facts_of(((each.event, each.body) for each in batch), ID_KEY, ())
-        await identity_store.add_facts(loop.database, facts)
+        await fact_store.add_facts(loop.database, facts)
     if fate == "facts and leads":
-        cuts, _ = await identity_store.concerned_statements(loop.database, facts)
+        cuts, _ = await fact_store.concerned_statements(loop.database, facts)
         await settle_leads(loop.database, facts, cuts)
     if fate == "rolled back":
         with suppress(Crash):

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 import uvloop
 
+from identity.fact_store import HIT_COLUMNS
 from identity.facts import facts_of
 from identity.resolver import Resolver
-from identity.store import HIT_COLUMNS
 from schemas.codec import decode, encode
 from schemas.topics import EVENTS
+from services.runtime.consumer import BATCH_RECORDS
 from services.runtime.delivering import Delivery
 from services.runtime.migrate import migrate
 from services.runtime.postgres import Connection, Database, connect
@@ -22,7 +23,8 @@ from tests.bench.traffic import traffic
 from tests.builders import ID_KEY
 from tests.conftest import fresh_database
 
-BATCH = 500
+BATCH = BATCH_RECORDS
+"""As many as a consumer takes at once when it has much to do."""
 OWN_DOMAINS: tuple[str, ...] = ()
 TOLD_EVERY = 20_000
 PART_OF_COPY, LATER_PART_OF_COPY = 0.15, 0.3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from identity import lead_store, store
+from identity import fact_store, lead_store
 from identity.facts import Facts, facts_of
 from identity.settling import settle_leads
 from schemas.canonical import event_rank
@@ -162,7 +162,7 @@ async def test_a_login_of_thousands_costs_each_of_them_no_more_than_one_of_ten(l
     """Counted in pairs that are looked at while the leads are locked."""
     await loop.handle([delivery(form(None, f"{n}", at(), f"{n}@x.org", user_id="web")) for n in range(2_000)])
     late = facts(form(None, "late", at(), "late@x.org", user_id="web"))
-    await store.add_facts(loop.database, late)
+    await fact_store.add_facts(loop.database, late)
     async with loop.database.transaction() as connection:
         changed = sorted({end for link in await lead_store.unsettled(connection, late) for end in link[:2]})
         members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
@@ -248,7 +248,7 @@ async def test_a_batch_that_comes_again_after_a_crash_changes_nothing_more(loop:
         form("w", "5", at(), "ben@x.org", user_id="42"),
     ]
     batch = [delivery(payload) for payload in log]
-    await store.add_facts(loop.database, facts_of(((each.event, each.body) for each in batch), ID_KEY, ()))
+    await fact_store.add_facts(loop.database, facts_of(((each.event, each.body) for each in batch), ID_KEY, ()))
     with pytest.raises(Crash):
         await loop.handle(batch, crashes)
     assert await visits(loop) == []
@@ -262,7 +262,7 @@ async def test_a_replaced_event_id_is_folded_after_a_crash_between_its_facts_and
     await loop.take(*MORNING)
     moved = page("v", "3", at("09:10"), NEWSLETTER)
     [late] = [delivery(moved)]
-    await store.add_facts(loop.database, facts_of([(late.event, late.body)], ID_KEY, ()))
+    await fact_store.add_facts(loop.database, facts_of([(late.event, late.body)], ID_KEY, ()))
     await loop.take(page("v", "4", at("11:05")))
     await loop.take(moved)
     assert (
@@ -290,7 +290,7 @@ def facts(*payloads: dict[str, Any]) -> Facts:
 
 
 async def add_and_settle(database: Database, batch: Facts) -> None:
-    await store.add_facts(database, batch)
+    await fact_store.add_facts(database, batch)
     await settle_leads(database, batch, ())
 
 
@@ -318,7 +318,7 @@ async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(l
     """It hangs on an identifier that is settled because of another one of its lead."""
     stored = form(None, "2", at(), "ann@x.org", user_id="43")
     await loop.take(form(None, "1", at(), "ann@x.org", user_id="42"))
-    await store.add_facts(loop.database, facts(stored))
+    await fact_store.add_facts(loop.database, facts(stored))
     await loop.take(identify("v", "3", at(), user_id="42", previous_id="41"))
     assert await lead_store.unsettled(loop.database, facts(stored)) != []
     await loop.take(stored)
@@ -395,7 +395,7 @@ async def test_who_sees_a_known_person_again_does_not_wait_for_who_changes_the_l
     async with loop.database.transaction() as connection:
         await connection.execute("SELECT FROM identifiers FOR UPDATE")
         facts = facts_of([decode(encode(form("v2", "e2", at("10:00"), "ann@x.org")))], ID_KEY, ())
-        await asyncio.wait_for(store.add_facts(loop.database, facts), timeout=10)
+        await asyncio.wait_for(fact_store.add_facts(loop.database, facts), timeout=10)
 
 
 async def test_a_link_between_customers_of_a_till_concerns_no_more_of_its_history_than_theirs(loop: Loop) -> None:
