@@ -119,14 +119,16 @@ SELECT * FROM jsonb_to_recordset($1::jsonb) AS credit (
 -- name: note_deals
 -- Of notes about leads and touches make notes about the deals they concern: those with a won version that names somebody
 -- of the lead, and whose window meets the note's time. Versions are asked, not deals: they are committed before their
--- deal is credited, so none slips through.
+-- deal is credited, so none slips through. OFFSET keeps that a look-up by contact, whatever the planner believes of deals.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT 'attributor', 'deal', jsonb_build_array(
     d.provider, d.deal_id, CASE WHEN bool_or(note.kind = 'lead') THEN $6::text ELSE $7::text END)::text
 FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS note (kind, key, from_at, to_at)
 JOIN lead_of named ON named.identifier = note.key
 JOIN lead_of member ON member.lead = named.lead
-JOIN deal_events d ON d.stage = 'won' AND d.contacts @> ARRAY[member.identifier]
+CROSS JOIN LATERAL (
+    SELECT provider, deal_id, created_at, closed_at FROM deal_events
+    WHERE stage = 'won' AND contacts @> ARRAY[member.identifier] OFFSET 0) AS d
 WHERE note.from_at <= d.closed_at
   AND note.to_at >= least(d.created_at, d.closed_at) - $5::interval
 GROUP BY d.provider, d.deal_id;

@@ -1,4 +1,4 @@
-"""Facts in the database, which only ever grow: what batches say of identifiers, visitors, hits, and people beyond hits."""
+"""Facts in the database, which only ever grow: what is said of identifiers, visitors, hits, and people beyond hits."""
 
 from collections.abc import Collection, Sequence
 
