@@ -46,7 +46,10 @@ FAULTS = [
     pytest.param("hits", "NEW.event_id = 'e2'", IDENTITY, id="while facts are stored"),
     pytest.param("pairs", "NEW.settled", IDENTITY, id="after facts were stored: their pair is unsettled"),
     pytest.param(
-        "visits", "NEW.identified IS NOT NULL AND NEW.visitor_id = 'v1'", IDENTITY, id="after leads were settled"
+        "visits",
+        "NEW.identified IS NOT NULL AND NEW.touch_id = 'e1'",
+        IDENTITY,
+        id="after leads were settled",
     ),
     pytest.param("deal_events", "NEW.deal_id = 'D-1'", ATTRIBUTOR, id="while a deal is stored"),
     pytest.param("entries", "NEW.deal_id = 'D-1'", ATTRIBUTOR, id="after a deal was stored"),
