@@ -21,6 +21,16 @@ async def touches_of(loop: Loop) -> list[str]:
     return [row["touch_id"] for row in await loop.database.fetch("SELECT touch_id FROM visits ORDER BY started_at")]
 
 
+async def late_on_many_days(loop: Loop, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
+    """A kiosk's visits on so many days, and then a late form on each of them, all put off in one note."""
+    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
+    days = [page("kiosk", f"{day}-{n}", at(f"09:0{n}", day=day)) for day in range(1, count + 1) for n in (0, 2, 4)]
+    late = [form("kiosk", f"{day}-x", at("09:03", day=day), f"{day}@x.org") for day in range(1, count + 1)]
+    await loop.take(*days)
+    await loop.handle([delivery(event) for event in late])
+    return days, late
+
+
 async def test_late_hits_in_a_very_long_visit_wait_for_each_other_and_come_right(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,12 +65,8 @@ async def test_hits_before_and_behind_a_very_long_visit_wait_too(loop: Loop, mon
 async def test_what_a_note_says_of_a_long_history_is_done_in_parts_between_which_others_have_their_turn(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
     monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 3)
-    days = [page("kiosk", f"{day}-{n}", at(f"09:0{n}", day=day)) for day in range(1, 6) for n in (0, 2, 4)]
-    late = [form("kiosk", f"{day}-x", at("09:03", day=day), f"{day}@x.org") for day in range(1, 6)]
-    await loop.take(*days)
-    await loop.handle([delivery(event) for event in late])
+    days, late = await late_on_many_days(loop, 5, monkeypatch)
     parts = 0
     while await loop.database.execute("UPDATE notes SET due_at = '-infinity' WHERE key = 'kiosk'") != "UPDATE 0":
         assert await loop.identity.work_notes()
@@ -73,12 +79,8 @@ async def test_what_a_note_says_of_a_long_history_is_done_in_parts_between_which
 async def test_the_rest_of_a_long_history_is_reached_though_hits_before_it_keep_coming(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("identity.resolver.HITS_AGAIN_AT_ONCE", 1)
     monkeypatch.setattr("identity.folding.HITS_AT_ONCE", 3)
-    days = [page("kiosk", f"{day}-{n}", at(f"09:0{n}", day=day)) for day in range(1, 9) for n in (0, 2, 4)]
-    late = [form("kiosk", f"{day}-x", at("09:03", day=day), f"{day}@x.org") for day in range(1, 9)]
-    await loop.take(*days)
-    await loop.handle([delivery(event) for event in late])
+    await late_on_many_days(loop, 8, monkeypatch)
     for second in range(30):
         await loop.database.execute("UPDATE notes SET due_at = clock_timestamp() WHERE key = 'kiosk'")
         await loop.identity.work_notes()
