@@ -29,7 +29,7 @@ RETURNING visitor_id, number;
 SELECT batch.visitor, batch.event_id, h.rank
 FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
 CROSS JOIN LATERAL (
-    SELECT rank FROM hits WHERE hashtextextended(hits.event_id, hits.visitor) = hashtextextended(batch.event_id, batch.visitor)
+    SELECT rank FROM hits WHERE hit_key(hits.visitor, hits.event_id) = hit_key(batch.visitor, batch.event_id)
         AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h;
 
 -- name: add_statements
@@ -210,7 +210,7 @@ SELECT batch.visitor, min(h.occurred_at), max(h.occurred_at)
 FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
 CROSS JOIN LATERAL (
     SELECT occurred_at FROM hits
-    WHERE hashtextextended(hits.event_id, hits.visitor) = hashtextextended(batch.event_id, batch.visitor)
+    WHERE hit_key(hits.visitor, hits.event_id) = hit_key(batch.visitor, batch.event_id)
         AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h
 GROUP BY batch.visitor;
 

@@ -9,7 +9,7 @@ from pglast.visitors import Visitor
 
 from services.runtime.postgres import load_queries
 
-IDENTITYS = ["0002_identity.sql", "0007_people.sql", "0008_leads.sql", "0009_numbers.sql"]
+IDENTITYS = ["0002_identity.sql", "0007_people.sql", "0008_leads.sql", "0009_numbers.sql", "0010_hit_keys.sql"]
 READERS = [
     ("services.reports", "queries.sql"),
     ("services.reports", "leads.sql"),
