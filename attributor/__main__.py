@@ -16,7 +16,7 @@ async def serve(service: Service) -> None:
     async with connect(dsn, application=ATTRIBUTOR, size=2) as database, open_history(settings) as logs:
         while not service.stopping.is_set():
             rules = await adopt_rules(database, settings)
-            crediting = Crediting(database, settings.id_key.get_secret_value(), rules.zone, rules.lookback)
+            crediting = Crediting(database, settings.id_key.get_secret_value(), rules)
             await consume(
                 logs, database, group=ATTRIBUTOR, topics=READERS[ATTRIBUTOR], handler=crediting, service=service
             )

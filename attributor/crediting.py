@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from attributor import store
-from attributor.journey import cause_of, entry_of, same, window
+from attributor.journey import Journey, cause_of, entry_of, same, window
 from attributor.store import Correction, DealFact, DealKey
 from schemas.canonical import event_rank
 from schemas.credit import Cause
@@ -19,9 +19,11 @@ from schemas.deal import DealEvent, DealState, Stage, deal_of
 from schemas.identifier import identifier_id
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
+from services.attribution.weights import models_of
 from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
+from services.runtime.rules import Rules
 
 NOTES_AT_ONCE = 500
 DEALS_AT_ONCE = 500
@@ -30,16 +32,16 @@ DEALS_AT_ONCE = 500
 class Crediting:
     """Keeps the ledger."""
 
-    def __init__(self, database: Database, id_key: str, zone: ZoneInfo, lookback: timedelta) -> None:
+    def __init__(self, database: Database, id_key: str, rules: Rules) -> None:
         self._database = database
         self._id_key = id_key
-        self._zone = zone
-        self._lookback = lookback
+        self._rules = rules
+        self._models = models_of(rules.custom_models)
 
     async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
         """Take in the deals of the batch; a CRM's contacts are identity's."""
         facts = [
-            fact_of(delivery.event, delivery.body, self._id_key, self._zone)
+            fact_of(delivery.event, delivery.body, self._id_key, self._rules.zone)
             for delivery in batch
             if isinstance(delivery.event, DealEvent)
         ]
@@ -59,7 +61,7 @@ class Crediting:
         ) or await work_off(self._database, ATTRIBUTOR, (NoteKind.deal,), DEALS_AT_ONCE, self._credit_again)
 
     async def _note_deals(self, connection: Connection, notes: Sequence[Note]) -> None:
-        await store.note_deals(connection, notes, self._lookback)
+        await store.note_deals(connection, notes, self._rules.lookback)
 
     async def _credit_again(self, connection: Connection, notes: Sequence[Note]) -> None:
         deals = store.noted_deals(notes)
@@ -70,9 +72,9 @@ class Crediting:
         """Correct the ledger where it differs from what the deals and journeys say. The deals are locked."""
         keys = sorted(deals)
         states = await store.deal_states(connection, keys)
-        journeys = await store.journeys(connection, windows_of(states, self._lookback))
+        journeys = await store.journeys(connection, windows_of(states, self._rules.lookback))
         held = await store.current_entries(connection, keys)
-        due = {key: entry_of(states.get(key), journeys.get(key, ())) for key in keys}
+        due = {key: entry_of(states.get(key), journeys.get(key, Journey()), self._models) for key in keys}
         await store.correct(
             connection,
             [

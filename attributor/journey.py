@@ -3,18 +3,28 @@
 Pure. Candidates are the touches of the contacts' leads within the lookback before the deal began, up to its close.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
+from typing import NamedTuple
 
-from attributor.split import split
-from attributor.weights import WEIGHTS
-from schemas.credit import MODELS, Cause, Credits
+from schemas.credit import Cause, Credits
 from schemas.deal import DealState, Stage
 from schemas.visit import Touch
+from services.attribution.split import split
+from services.attribution.weights import Course, Model
 
 BEGINNING = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+
+class Journey(NamedTuple):
+    """What identity knows of the way to a deal."""
+
+    touches: Sequence[Touch] = ()
+    """The candidates, in the journey's order."""
+    lead_created_at: datetime | None = None
+    """When any of the leads first filled out a form or was identified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class Entry:
     closed_at: datetime
     owner: str | None
     touches: tuple[Touch, ...]
+    lead_touch: int | None
+    """The place in `touches` of the touch of the lead's creation; None without touches."""
     credits: tuple[Credits, ...]
 
     @property
@@ -44,30 +56,37 @@ def window(created_at: datetime, closed_at: datetime, lookback: timedelta) -> tu
     return (begun - lookback if begun - BEGINNING > lookback else BEGINNING, closed_at)
 
 
-def entry_of(deal: DealState | None, touches: Sequence[Touch]) -> Entry | None:
-    """What the ledger should hold of this deal; nothing unless it is won.
-
-    `touches` are its candidates in the journey's order.
-    """
+def entry_of(deal: DealState | None, journey: Journey, models: Mapping[str, Model]) -> Entry | None:
+    """What the ledger should hold of this deal; nothing unless it is won."""
     if deal is None or deal.stage is not Stage.won:
         return None
     assert deal.currency is not None
     assert deal.closed_at is not None
+    created_at = deal.created_at or deal.closed_at
+    times = [touch.occurred_at for touch in journey.touches]
+    lead = milestone(times, journey.lead_created_at) if times else None
+    course = Course([touch.source.channel for touch in journey.touches], times, lead or 0, milestone(times, created_at))
     return Entry(
         amount=deal.amount,
         currency=deal.currency,
-        created_at=deal.created_at or deal.closed_at,
+        created_at=created_at,
         closed_at=deal.closed_at,
         owner=deal.owner,
-        touches=tuple(touches),
-        credits=tuple(credit(model, deal.amount, len(touches)) for model in MODELS),
+        touches=tuple(journey.touches),
+        lead_touch=lead,
+        credits=tuple(credit(name, model, deal.amount, course) for name, model in models.items()),
     )
 
 
-def credit(model: str, amount: int, touches: int) -> Credits:
-    """The credits of one model for a journey of this many touches; without any, the whole amount once."""
-    shares = WEIGHTS[model](touches) if touches else (Fraction(1),)
-    return Credits(model, shares, split(amount, shares))
+def milestone(times: Sequence[datetime], at: datetime | None) -> int:
+    """The place of the last touch at or before `at`; else, and when there is no such milestone, of the first."""
+    return max(bisect_right(times, at) - 1, 0) if at else 0
+
+
+def credit(name: str, model: Model, amount: int, course: Course) -> Credits:
+    """The credits of one model; of a journey without touches the whole amount once."""
+    parts = model(course) if course.channels else (1,)
+    return Credits(name, parts, split(amount, parts))
 
 
 def cause_of(held: Entry | None, due: Entry | None, suspected: Cause) -> Cause:
@@ -78,8 +97,9 @@ def cause_of(held: Entry | None, due: Entry | None, suspected: Cause) -> Cause:
 
 
 def same(held: Entry | None, due: Entry | None) -> bool:
-    """Whether the ledger holds what it should. Shares follow from model and journey, and are not compared."""
+    """Whether the ledger holds what it should. Parts follow from model and journey, and are not compared."""
     if held is None or due is None:
         return held is due
     amounts = [{part.model: part.amounts for part in entry.credits} for entry in (held, due)]
-    return held.deal == due.deal and held.touches == due.touches and amounts[0] == amounts[1]
+    journeys = [(entry.touches, entry.lead_touch) for entry in (held, due)]
+    return held.deal == due.deal and journeys[0] == journeys[1] and amounts[0] == amounts[1]

@@ -1,4 +1,4 @@
--- The queries of the attributor's store. Of identity it knows the views lead_of and touch, and no table.
+-- The queries of the attributor's store. Of identity it knows the views lead_of, touch and registration, and no table.
 
 -- name: add_deal_events
 -- Every record of a deal's version is kept: which of several with one event_id counts, readers decide.
@@ -70,6 +70,18 @@ FROM owner CROSS JOIN LATERAL (
 ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
          t.channel, t.source, t.medium, t.campaign;
 
+-- name: lead_creations
+-- When any lead of a deal's contacts first filled out a form or was identified, by any of its identifiers. OFFSET keeps the
+-- inner query a look-up by identifier. A shared one names nobody.
+SELECT won.provider, won.deal_id, min(r.occurred_at) AS created_at
+FROM unnest($1::text[], $2::text[]) AS won (provider, deal_id)
+JOIN deals d USING (provider, deal_id)
+JOIN lead_of contact ON contact.identifier = ANY (d.contacts) AND NOT contact.shared
+JOIN lead_of member ON member.lead = contact.lead
+CROSS JOIN LATERAL (
+    SELECT occurred_at FROM registration WHERE registration.identifier = member.identifier OFFSET 0) AS r
+GROUP BY won.provider, won.deal_id;
+
 -- name: current_entries
 -- What the ledger holds of these deals now.
 SELECT e.* FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
@@ -83,13 +95,14 @@ JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider
 WHERE e.superseded_at IS NULL;
 
 -- name: last_versions
--- The number of each deal's newest entry, current or not.
-SELECT e.provider, e.deal_id, max(e.version) AS version
+-- The number of each deal's newest entry, current or not, and when the deal's part of the ledger changed last.
+SELECT e.provider, e.deal_id, max(e.version) AS version, max(greatest(e.recorded_at, e.superseded_at)) AS changed_at
 FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 GROUP BY e.provider, e.deal_id;
 
 -- name: ledger_time
--- The time of a correction: what it closes ends when what it adds begins, so that a deal is never without its money.
+-- The time of a correction: what it closes ends when what it adds begins, so that a deal is never without its money. A clock
+-- that was set back does not count: a deal's corrections follow each other.
 SELECT clock_timestamp();
 
 -- name: close_entries
@@ -97,24 +110,6 @@ SELECT clock_timestamp();
 UPDATE entries e SET superseded_at = $1, superseded_cause = closed.cause
 FROM unnest($2::text[], $3::text[], $4::text[]) AS closed (provider, deal_id, cause)
 WHERE e.provider = closed.provider AND e.deal_id = closed.deal_id AND e.superseded_at IS NULL;
-
--- name: add_entries
--- New entries, one JSON object each, held from $1 on.
-INSERT INTO entries (provider, deal_id, version, amount, currency, created_at, closed_at, owner, touches, visitor_id,
-                     touch_id, occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause,
-                     recorded_at)
-SELECT entry.*, $1::timestamptz FROM jsonb_to_recordset($2::jsonb) AS entry (
-    provider text, deal_id text, version integer, amount bigint, currency text, created_at timestamptz,
-    closed_at timestamptz, owner text, touches integer, visitor_id text[], touch_id text[], occurred_at timestamptz[],
-    channel text[], source text[], medium text[], campaign text[], content text[], term text[], landing_page text[],
-    referrer text[], cause text);
-
--- name: add_credits
--- The credits of new entries, one JSON object a model.
-INSERT INTO credits (provider, deal_id, version, model, amount, touches, amounts, shares)
-SELECT * FROM jsonb_to_recordset($1::jsonb) AS credit (
-    provider text, deal_id text, version integer, model text, amount bigint, touches integer, amounts bigint[],
-    shares double precision[]);
 
 -- name: note_deals
 -- Of notes about leads and touches make notes about the deals they concern: those with a won version that names somebody

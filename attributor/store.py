@@ -1,22 +1,34 @@
 """The attributor's tables: every statement it runs, and rows to values and back. Decides nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
 
-from attributor.journey import Entry
+from attributor.journey import Entry, Journey
 from schemas.credit import UNATTRIBUTED, Cause, Credits
 from schemas.deal import DealState, Stage
-from schemas.instant import format_instant
 from schemas.note import Note
 from schemas.visit import Source, Touch
+from services.attribution.weights import shares_of
+from services.runtime.copying import Cell, array, copy_rows
 from services.runtime.postgres import Connection, Database, Record, columns, load_queries
 
 QUERIES = load_queries("attributor")
+
+TOUCH_COLUMNS = (
+    *("occurred_at", "touch_id", "visitor_id", "channel", "source", "medium", "campaign", "content", "term"),
+    *("landing_page", "referrer"),
+)
+ENTRY_COLUMNS = (
+    *("provider", "deal_id", "version", "amount", "currency", "created_at", "closed_at", "owner"),
+    *("touches", "lead_touch", "cause", "recorded_at", *TOUCH_COLUMNS),
+)
+CREDIT_COLUMNS = ("provider", "deal_id", "version", "model", "amount", "touches", "amounts", "shares")
 
 DealKey = tuple[str, str]
 """Provider and deal id."""
@@ -84,14 +96,17 @@ async def deal_states(connection: Connection, deals: Sequence[DealKey]) -> dict[
 
 async def journeys(
     connection: Connection, windows: Mapping[DealKey, tuple[datetime, datetime]]
-) -> dict[DealKey, list[Touch]]:
-    """The candidates of each deal within its window, in the journey's order."""
-    found: dict[DealKey, list[Touch]] = {deal: [] for deal in windows}
-    if windows:
-        rows = [(*deal, *window) for deal, window in windows.items()]
-        for row in await connection.fetch(QUERIES.journeys, *columns(rows)):
-            found[row["provider"], row["deal_id"]].append(_touch(row))
-    return found
+) -> dict[DealKey, Journey]:
+    """The candidates of each deal within its window, in the journey's order, and when its lead was created."""
+    if not windows:
+        return {}
+    touches: dict[DealKey, list[Touch]] = {deal: [] for deal in windows}
+    rows = [(*deal, *window) for deal, window in windows.items()]
+    for provider, deal_id, *touch in await connection.fetch(QUERIES.journeys, *columns(rows)):
+        touches[provider, deal_id].append(_touch(*touch))
+    created = await connection.fetch(QUERIES.lead_creations, *columns(list(windows)))
+    created_at = {(row["provider"], row["deal_id"]): row["created_at"] for row in created}
+    return {deal: Journey(found, created_at.get(deal)) for deal, found in touches.items()}
 
 
 async def current_entries(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, Entry]:
@@ -107,23 +122,21 @@ async def correct(connection: Connection, corrections: Sequence[Correction]) -> 
     """Close what the ledger held and add what it should hold; the database refuses credits that do not sum up."""
     if not corrections:
         return
-    at = await connection.fetchval(QUERIES.ledger_time)
+    rows = await connection.fetch(QUERIES.last_versions, *columns([each.deal for each in corrections]))
+    last = {(row["provider"], row["deal_id"]): row["version"] for row in rows}
+    at = max([await connection.fetchval(QUERIES.ledger_time), *(row["changed_at"] for row in rows)])
     closed = [(*each.deal, each.cause.value) for each in corrections if each.held is not None]
     if closed:
         await connection.execute(QUERIES.close_entries, at, *columns(closed))
     due = [(each.deal, each.due, each.cause) for each in corrections if each.due is not None]
     if due:
-        rows = await connection.fetch(QUERIES.last_versions, *columns([deal for deal, _, _ in due]))
-        last = {(row["provider"], row["deal_id"]): row["version"] for row in rows}
         numbered = [(deal, last.get(deal, 0) + 1, entry, cause) for deal, entry, cause in due]
-        await connection.execute(QUERIES.add_entries, at, _json(_entry_row(*each) for each in numbered))
-        await connection.execute(
-            QUERIES.add_credits,
-            _json(
-                _credit_row(deal, version, entry, part)
-                for deal, version, entry, _ in numbered
-                for part in entry.credits
-            ),
+        await copy_rows(connection, "entries", ENTRY_COLUMNS, (_entry_row(*each, at) for each in numbered))
+        await copy_rows(
+            connection,
+            "credits",
+            CREDIT_COLUMNS,
+            (_credit_row(deal, version, entry, part) for deal, version, entry, _ in numbered for part in entry.credits),
         )
 
 
@@ -143,81 +156,53 @@ def noted_deals(notes: Iterable[Note]) -> dict[DealKey, Cause]:
     return deals
 
 
-def _json(rows: Iterable[dict[str, Any]]) -> str:
-    return orjson.dumps(list(rows)).decode()
+_source = lru_cache(4096)(Source)
+"""Most touches come from where others came from."""
 
 
-def _touch(row: Record | dict[str, Any]) -> Touch:
-    return Touch(
-        visitor_id=row["visitor_id"],
-        touch_id=row["touch_id"],
-        occurred_at=row["occurred_at"],
-        source=Source(row["channel"], row["source"], row["medium"], row["campaign"], row["content"], row["term"]),
-        landing_page=row["landing_page"],
-        referrer=row["referrer"],
-    )
-
-
-_TOUCH_COLUMNS = (
-    *("visitor_id", "touch_id", "occurred_at", "channel", "source", "medium", "campaign", "content", "term"),
-    *("landing_page", "referrer"),
-)
+def _touch(occurred_at: datetime, touch_id: str, visitor_id: str, *brought: str | None) -> Touch:
+    """From the columns of a touch in their order."""
+    *source, landing_page, referrer = brought
+    return Touch(visitor_id, touch_id, occurred_at, _source(*source), landing_page, referrer)
 
 
 def _entry(row: Record, amounts: Mapping[str, tuple[int, ...]]) -> Entry:
-    touches = (
-        dict(zip(_TOUCH_COLUMNS, cells, strict=True)) for cells in zip(*(row[c] for c in _TOUCH_COLUMNS), strict=True)
-    )
+    touches = zip(*(row[column] for column in TOUCH_COLUMNS), strict=True)
     return Entry(
         amount=row["amount"],
         currency=row["currency"],
         created_at=row["created_at"],
         closed_at=row["closed_at"],
         owner=row["owner"],
-        touches=tuple(_touch(touch) for touch in touches if touch["touch_id"] is not None),
+        touches=tuple(_touch(*touch) for touch in touches if touch[1] is not None),
+        lead_touch=None if row["lead_touch"] is None else row["lead_touch"] - 1,
         credits=tuple(Credits(model, (), parts) for model, parts in amounts.items()),
     )
 
 
-def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause) -> dict[str, Any]:
-    cells = [_cells(touch) for touch in entry.touches] or [_cells(None)]
-    return {
-        "provider": deal[0],
-        "deal_id": deal[1],
-        "version": version,
-        "amount": entry.amount,
-        "currency": entry.currency,
-        "created_at": format_instant(entry.created_at),
-        "closed_at": format_instant(entry.closed_at),
-        "owner": entry.owner,
-        "touches": len(cells),
-        "cause": cause.value,
-        **dict(zip(_TOUCH_COLUMNS, columns(cells), strict=True)),
-    }
+def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause, at: datetime) -> Iterator[Cell]:
+    """In the order of ENTRY_COLUMNS."""
+    touches = [_cells(touch) for touch in entry.touches] or [_cells(None)]
+    yield from (*deal, version, entry.amount, entry.currency, entry.created_at, entry.closed_at, entry.owner)
+    yield from (len(touches), None if entry.lead_touch is None else entry.lead_touch + 1, cause.value, at)
+    yield from map(array, zip(*touches, strict=True))
 
 
-def _cells(touch: Touch | None) -> tuple[str | None, ...]:
-    """One touch in the order of the columns; without one the place of what nobody can be credited for."""
+def _cells(touch: Touch | None) -> tuple[str | datetime | None, ...]:
+    """One touch in the order of its columns; without one the place of what nobody can be credited for."""
     if touch is None:
         return (None, None, None, *UNATTRIBUTED.columns, None, None)
-    return (
-        touch.visitor_id,
-        touch.touch_id,
-        format_instant(touch.occurred_at),
-        *touch.source.columns,
-        touch.landing_page,
-        touch.referrer,
-    )
+    ends = (touch.landing_page, touch.referrer)
+    return (touch.occurred_at, touch.touch_id, touch.visitor_id, *touch.source.columns, *ends)
 
 
-def _credit_row(deal: DealKey, version: int, entry: Entry, part: Credits) -> dict[str, Any]:
-    return {
-        "provider": deal[0],
-        "deal_id": deal[1],
-        "version": version,
-        "model": part.model,
-        "amount": entry.amount,
-        "touches": len(part.amounts),
-        "amounts": part.amounts,
-        "shares": [float(share) for share in part.shares],
-    }
+def _credit_row(deal: DealKey, version: int, entry: Entry, part: Credits) -> tuple[Cell, ...]:
+    """In the order of CREDIT_COLUMNS."""
+    amounts = array(part.amounts)
+    return (*deal, version, part.model, entry.amount, len(part.amounts), amounts, _shares(part.parts))
+
+
+@lru_cache(4096)
+def _shares(parts: tuple[int, ...]) -> bytes:
+    """Of journeys that are alike most models give the same shares."""
+    return array(shares_of(parts))

@@ -1,15 +1,20 @@
 """Facts in the database, which only ever grow: what is said of identifiers, visitors, hits, and people beyond hits."""
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
+from uuid import UUID
 
 from identity.components import Pair
 from identity.facts import Facts, HitFact
 from identity.offline import TouchKey
+from schemas.event import EventType
 from services.runtime.postgres import Connection, Database, UniqueViolationError, columns, load_queries
 
 QUERIES = load_queries("identity")
 
 HITS_KEY = "hits_by_event"
+REGISTRATIONS = frozenset({EventType.form, EventType.identify})
+"""By which a lead is created."""
 HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
 
 
@@ -58,12 +63,25 @@ async def _numbers(connection: Connection, query: str, visitors: Collection[str]
     return {row["visitor_id"]: row["number"] for row in rows}
 
 
-async def concerned_statements(database: Database, facts: Facts) -> tuple[list[Pair], list[TouchKey]]:
-    """The pairs of all cuts, and the offline touches, among the records of the batch's event ids."""
+class Concerned(NamedTuple):
+    """What a batch's events say of people, or cease to say, whether they were new or not."""
+
+    cuts: Sequence[Pair] = ()
+    touches: Sequence[TouchKey] = ()
+    """The offline ones."""
+    registered: Sequence[UUID] = ()
+    """Identifiers in forms and calls that identify: their leads may have been created at another time."""
+
+
+async def concerned_statements(database: Database, facts: Facts) -> Concerned:
+    """What all records of the batch's event ids say of people."""
     if not facts.hits and not facts.statements:
-        return [], []
+        return Concerned()
     said = columns([statement[:2] for statement in facts.statements]) or [[], []]
     hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
     rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
-    cuts = {(row["a"], row["b"]) for row in rows if row["a"] is not None}
-    return sorted(cuts), sorted((row["scope"], row["event_id"]) for row in rows if row["a"] is None)
+    return Concerned(
+        sorted({(row["a"], row["b"]) for row in rows if row["a"] is not None}),
+        sorted((row["scope"], row["event_id"]) for row in rows if row["type"] == EventType.touch),
+        sorted({each for row in rows if row["type"] in REGISTRATIONS for each in row["identifiers"] or ()}),
+    )

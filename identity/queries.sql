@@ -35,29 +35,31 @@ CROSS JOIN LATERAL (
 -- name: add_statements
 -- Every record is kept, as of hits.
 INSERT INTO statements (scope, event_id, occurred_at, rank, type, visitor_id, identifiers, a, b, undo, name, channel,
-                        source, medium, campaign, person)
+                        source, medium, campaign, person, day, amount, currency, to_currency, factor)
 SELECT scope, event_id, occurred_at, rank, type, visitor_id, string_to_array(identifiers, ',')::uuid[], a, b, undo, name,
-       channel, source, medium, campaign, person::jsonb
+       channel, source, medium, campaign, person::jsonb, day, amount, currency, to_currency, factor
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-            $9::uuid[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+            $9::uuid[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::date[], $18::bigint[], $19::text[], $20::text[], $21::numeric[])
      AS said (scope, event_id, occurred_at, rank, type, visitor_id, identifiers, a, b, undo, name, channel, source,
-              medium, campaign, person)
+              medium, campaign, person, day, amount, currency, to_currency, factor)
 ON CONFLICT DO NOTHING;
 
 -- name: concerned_statements
--- The offline touches and cuts among all records of the batch's event ids, whether they count or not.
+-- The offline touches, cuts and registrations among all records of the batch's event ids, whether they count or not.
 SELECT said.*
 FROM unnest($1::uuid[], $2::text[]) AS batch (scope, event_id)
 CROSS JOIN LATERAL (
-    SELECT s.scope, s.event_id, s.a, s.b FROM statements s
-    WHERE s.scope = batch.scope AND s.event_id = batch.event_id AND s.type IN ('touch', 'unlink') OFFSET 0) AS said
+    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
+    WHERE s.scope = batch.scope AND s.event_id = batch.event_id
+        AND s.type IN ('touch', 'unlink', 'form', 'identify') OFFSET 0) AS said
 UNION
 SELECT said.*
 FROM unnest($3::text[], $4::text[]) AS batch (visitor_id, event_id)
 CROSS JOIN LATERAL (
-    SELECT s.scope, s.event_id, s.a, s.b FROM statements s
+    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
     WHERE s.visitor_id = batch.visitor_id AND s.event_id = batch.event_id AND s.visitor_id IS NOT NULL
-        AND s.type IN ('touch', 'unlink') OFFSET 0) AS said;
+        AND s.type IN ('touch', 'unlink', 'form', 'identify') OFFSET 0) AS said;
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.

@@ -17,7 +17,7 @@ from identity.folding import fold_noted, fold_spans
 from identity.offline import TouchKey
 from identity.settling import settle_leads, settle_touches
 from schemas.note import Note, NoteKind
-from schemas.topics import IDENTITY
+from schemas.topics import ATTRIBUTOR, IDENTITY
 from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
@@ -41,16 +41,17 @@ class Resolver:
         """Take in the batch, whole."""
         facts = facts_of(((delivery.event, delivery.body) for delivery in batch), self._id_key, self._own_domains)
         await fact_store.add_facts(self._database, facts)
-        cuts, touches = await fact_store.concerned_statements(self._database, facts)
-        await settle_leads(self._database, facts, cuts)
+        concerned = await fact_store.concerned_statements(self._database, facts)
+        await settle_leads(self._database, facts, concerned.cuts)
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:
             if visitors:
                 numbers = await store.lock_visitors(connection, visitors)
                 spans = await store.concerned_spans(connection, numbers, facts.hits)
                 await fold_spans(connection, spans, longest=HITS_AGAIN_AT_ONCE)
-            if visitors or touches:
-                await settle_touches(connection, touches, visitors)
+            if visitors or concerned.touches:
+                await settle_touches(connection, concerned.touches, visitors)
+            await store.leave_notes(connection, registration_notes(concerned.registered))
             await fence(connection)
 
     async def work_notes(self) -> bool:
@@ -60,6 +61,11 @@ class Resolver:
         ) or await work_off(
             self._database, IDENTITY, (NoteKind.visitor, NoteKind.touch), VISITORS_AT_ONCE, settle_noted
         )
+
+
+def registration_notes(identifiers: Sequence[UUID]) -> list[Note]:
+    """The attributor asks when a lead was created for a deal of any time."""
+    return [Note(ATTRIBUTOR, NoteKind.touches, str(identifier)) for identifier in identifiers]
 
 
 async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:

@@ -20,7 +20,7 @@ class NoteKind(StrEnum):
     touch = "touch"
     """An offline touch may have another owner. Key: its scope and event id, as a JSON array."""
     touches = "touches"
-    """Touches came, went or changed hands. Key: the id of an identifier that owns or owned them."""
+    """Touches came, went or changed hands, or a lead may have been created at another time. Key: an identifier's id."""
     deal = "deal"
     """A deal's credits may be others. Key: its provider, its id and the cause, as a JSON array."""
 

@@ -7,11 +7,13 @@ from schemas.codec import decode, encode
 from schemas.instant import format_instant
 from schemas.topics import topic_of
 from services.runtime.delivering import Delivery
+from services.runtime.rules import Rules
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RECEIVED = "2026-06-01T00:00:00.000000Z"
 
 ID_KEY = "a key for tests"
+RULES = Rules(lookback_days=90, own_domains=(), timezone="UTC")
 SITE = "https://shop.example/"
 GOOGLE_AD = SITE + "?utm_source=google&utm_medium=cpc&utm_campaign=spring"
 NEWSLETTER = SITE + "?utm_source=newsletter&utm_medium=email"

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from random import Random
 from typing import Any
 from zlib import crc32
-from zoneinfo import ZoneInfo
 
 from attributor import store as attributor_store
 from attributor.crediting import Crediting, fact_of
@@ -20,8 +18,9 @@ from schemas.topics import key_of
 from services.reports.digest import PARTS
 from services.runtime.delivering import Delivery
 from services.runtime.postgres import Connection, Database, PostgresError, is_conflict
-from tests.builders import ID_KEY, delivery
+from tests.builders import ID_KEY, RULES, delivery
 from tests.reference import Rows
+from tests.rewriting import REWRITES_LEDGER
 
 TABLES = (
     *("identifiers", "pairs", "visitors", "hits", "carriers", "visits", "notes"),
@@ -46,15 +45,14 @@ async def crashes(_: Connection) -> None:
 class Loop:
     """One identity consumer and one attributor."""
 
-    def __init__(self, database: Database, lookback: timedelta = timedelta(days=90)) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
-        self.zone = ZoneInfo("UTC")
         self.identity = Resolver(database, ID_KEY, ())
-        self.attributor = Crediting(database, ID_KEY, self.zone, lookback)
+        self.attributor = Crediting(database, ID_KEY, RULES)
 
     async def empty(self) -> None:
         """As if nothing had ever been logged."""
-        await self.database.execute(f"TRUNCATE {', '.join(TABLES)}")
+        await self.database.execute(f"{REWRITES_LEDGER}TRUNCATE {', '.join(TABLES)}")
 
     async def take(self, *payloads: dict[str, Any]) -> None:
         """Hand both consumers these events, each in a batch of its own, and work off all notes."""
@@ -174,8 +172,8 @@ async def _identity_step(loop: Loop, batch: Sequence[Delivery], random: Random) 
         facts = facts_of(((each.event, each.body) for each in batch), ID_KEY, ())
         await fact_store.add_facts(loop.database, facts)
     if fate == "facts and leads":
-        cuts, _ = await fact_store.concerned_statements(loop.database, facts)
-        await settle_leads(loop.database, facts, cuts)
+        concerned = await fact_store.concerned_statements(loop.database, facts)
+        await settle_leads(loop.database, facts, concerned.cuts)
     if fate == "rolled back":
         with suppress(Crash):
             await loop.identity.handle(batch, crashes)
@@ -189,7 +187,7 @@ async def _attributor_step(loop: Loop, batch: Sequence[Delivery], random: Random
     fate = random.choice(["handled", "handled", "facts alone", "rolled back"])
     if fate == "facts alone":
         facts = [
-            fact_of(each.event, each.body, ID_KEY, loop.zone) for each in deals if isinstance(each.event, DealEvent)
+            fact_of(each.event, each.body, ID_KEY, RULES.zone) for each in deals if isinstance(each.event, DealEvent)
         ]
         if facts:
             await attributor_store.add_deal_events(loop.database, facts)

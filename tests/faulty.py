@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from attributor.crediting import Crediting
 from identity.resolver import Resolver
@@ -21,7 +19,7 @@ from services.runtime.open_log import open_log
 from services.runtime.postgres import Database, Record, connect
 from services.runtime.retrying import Outcome, retry
 from services.runtime.settings import Settings
-from tests.builders import ID_KEY
+from tests.builders import ID_KEY, RULES
 
 PATIENCE = 20.0
 Make = Callable[[Database], Handler]
@@ -32,7 +30,7 @@ def resolver(database: Database) -> Resolver:
 
 
 def crediting(database: Database) -> Crediting:
-    return Crediting(database, ID_KEY, ZoneInfo("UTC"), timedelta(days=90))
+    return Crediting(database, ID_KEY, RULES)
 
 
 SERVICES: Mapping[str, Make] = {IDENTITY: resolver, ATTRIBUTOR: crediting}

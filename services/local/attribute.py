@@ -14,10 +14,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from attributor.intervals import RESAMPLES, Interval, intervals
-from attributor.path_models import Credits, credits_of
-from attributor.paths import Journeys, Refused, read_paths
-from attributor.split import split
+from services.attribution.intervals import RESAMPLES, Interval, intervals
+from services.attribution.path_models import Credits, credits_of
+from services.attribution.paths import Journeys, Refused, read_paths
+from services.attribution.split import split
+from services.attribution.weights import in_whole_numbers
 from services.local.asking import fail
 
 DIGITS = 14
@@ -67,7 +68,7 @@ def _split(total: Fraction, amounts: Sequence[Fraction], places: int) -> Sequenc
     """In units of the last decimal place."""
     if not total:
         return (0,) * len(amounts)
-    return split(int(total * 10**places), [amount / total for amount in amounts])
+    return split(int(total * 10**places), in_whole_numbers(amounts))
 
 
 def _number(amount: int, places: int) -> orjson.Fragment:

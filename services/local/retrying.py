@@ -57,7 +57,7 @@ async def handlers_of(database: Database, settings: Settings) -> dict[str, Handl
     rules = await adopt_rules(database, settings)
     return {
         IDENTITY: Resolver(database, id_key, rules.own_domains),
-        ATTRIBUTOR: Crediting(database, id_key, rules.zone, rules.lookback),
+        ATTRIBUTOR: Crediting(database, id_key, rules),
     }
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from schemas.credit import Milestones, parse_models
 from services.runtime.postgres import Connection, Database, Record, load_queries
 from services.runtime.settings import Settings, StartError
 
@@ -24,6 +25,8 @@ class Rules:
     lookback_days: int
     own_domains: tuple[str, ...]
     timezone: str
+    models: str = ""
+    """The models beside the built-in ones, as `schemas.credit.models_text` writes them."""
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -33,10 +36,15 @@ class Rules:
     def lookback(self) -> timedelta:
         return timedelta(days=self.lookback_days)
 
+    @cached_property
+    def custom_models(self) -> dict[str, Milestones]:
+        return parse_models(self.models)
+
 
 def rules_of(settings: Settings) -> Rules:
     """The rules that these settings ask for; the order of the own domains makes no other rules."""
-    return Rules(settings.lookback_days, tuple(sorted(set(settings.own_domains))), settings.timezone)
+    domains = tuple(sorted(set(settings.own_domains)))
+    return Rules(settings.lookback_days, domains, settings.timezone, settings.models)
 
 
 async def adopt_rules(database: Database, settings: Settings) -> Rules:
@@ -81,8 +89,8 @@ async def _still_in_force(since: datetime, connection: Connection) -> None:
 
 def _rules(row: Record) -> Rules:
     stored = orjson.loads(row["rules"])
-    return Rules(stored["lookback_days"], tuple(stored["own_domains"]), stored["timezone"])
+    return Rules(**{**stored, "own_domains": tuple(stored["own_domains"])})
 
 
 def _shown(value: object) -> str:
-    return (", ".join(value) or "(none)") if isinstance(value, tuple) else str(value)
+    return ", ".join(value) or "(none)" if isinstance(value, tuple) else str(value) or "(none)"

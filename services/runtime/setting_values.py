@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from schemas.credit import models_text, parse_models
 from schemas.score import ScoreRules, parse_score
 
 EMBEDDED = "embedded"
@@ -99,6 +100,10 @@ def _of_standard_webhooks(value: SecretStr) -> SecretStr:
     return value
 
 
+def _of_milestones(value: str) -> str:
+    return models_text(parse_models(value)) if value else value
+
+
 def _rules_of_json(value: object) -> object:
     return parse_score(value) if isinstance(value, str) else value
 
@@ -117,3 +122,5 @@ LongSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_of_standard_webhooks)]
 """As Standard Webhooks writes it: base64, perhaps without its padding, perhaps after `whsec_`; or empty."""
 Score = Annotated[ScoreRules, NoDecode, BeforeValidator(_rules_of_json)]
+Models = Annotated[str, AfterValidator(_of_milestones)]
+"""As `schemas.credit.models_text` writes them; empty without any."""

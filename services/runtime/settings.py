@@ -20,6 +20,7 @@ from services.runtime.setting_values import (
     Broker,
     Hosts,
     LongSecret,
+    Models,
     Networks,
     Port,
     Score,
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     webhook_secret: WebhookSecret = SecretStr("")
 
     lookback_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    models: Models = ""
     own_domains: Hosts = ()
     timezone: TimeZone = "UTC"
     honour_dnt: bool = False

@@ -11,8 +11,8 @@ from statistics import median
 
 import numpy as np
 
-from attributor.path_models import credits_of
-from attributor.paths import Path, channels_of, read_paths
+from services.attribution.path_models import credits_of
+from services.attribution.paths import Path, channels_of, read_paths
 from tests.bench.measuring import Bench, Contender, Finding, Row, alternate
 
 JOURNEYS, CHANNELS = 100_000, 20

@@ -92,7 +92,7 @@ async def _run(service: Service) -> None:
         handler: Any = (
             Resolver(own, id_key, rules.own_domains)
             if service.name == IDENTITY
-            else Crediting(own, id_key, rules.zone, rules.lookback)
+            else Crediting(own, id_key, rules)
         )
         await consume(logs, own, group=service.name, topics=READERS[service.name], handler=handler, service=service)
 

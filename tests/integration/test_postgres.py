@@ -1,9 +1,11 @@
 """The pool on a real Postgres: what a session is like, and what becomes of it when the server goes away."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
+from services.runtime.copying import array, copy_rows
 from services.runtime.postgres import connect, is_outage
 from services.runtime.settings import SettingsError
 
@@ -27,6 +29,40 @@ async def test_every_session_is_set_up_alike_whatever_the_servers_own_settings(d
     async with connect(dsn, application="test", size=3, statement_seconds=7) as database:
         questions = [database.fetchval("SELECT current_setting($1) FROM pg_sleep(0.05)", setting) for _ in range(3)]
         assert await asyncio.gather(*questions) == [value] * 3
+
+
+TEXTS = [
+    "",
+    "NULL",
+    "null",
+    "\\N",
+    "\\",
+    "\\.",
+    "a\tb",
+    "a\nb",
+    "a\r",
+    '"',
+    '\\"',
+    "{a,b}",
+    "\x01",
+    "\u2028\U0001f600",
+    " a ",
+    "ä",
+]
+
+
+async def test_what_is_copied_as_text_comes_back_as_it_was(dsn):
+    times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
+    shares = [0.1, 1 / 3, 5e-324, 1.0, 0.0]
+    rows = [(text, None, 2**63 - 1, times[0], [text, None], [0, -1], times, shares) for text in TEXTS]
+    names = ("text", "nothing", "number", "time", "texts", "numbers", "times", "shares")
+    kinds = ("text", "text", "bigint", "timestamptz", "text[]", "bigint[]", "timestamptz[]", "double precision[]")
+    async with connect(dsn, application="test") as database, database.transaction() as connection:
+        listed = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+        await connection.execute(f"CREATE TABLE copied ({listed})")
+        cells = [[array(cell) if isinstance(cell, list) else cell for cell in row] for row in rows]
+        await copy_rows(connection, "copied", names, cells)
+        assert [tuple(row) for row in await connection.fetch("SELECT * FROM copied")] == rows
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database):

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from attributor.__main__ import serve as attributor
 from identity.__main__ import serve as identity
+from schemas.credit import MODELS, models_text, parse_models
 from services.local import replay_reading
 from services.local.replay import Wish, replay
 from services.local.replay_states import REPLAY, claim, drop, make_new
@@ -174,6 +175,30 @@ async def test_changed_rules_take_effect_and_the_ledger_says_so(site: Site) -> N
     assert moved[-2][1] == "rules changed"
     assert moved[-1] == ("rules changed", None)
     assert "rules changed" not in {cause for causes in stayed for cause in causes}
+
+
+async def test_a_model_of_the_settings_is_credited_after_a_replay_and_can_be_taken_back(site: Site) -> None:
+    ours, others = (
+        site.settings.model_copy(update={"models": models_text(parse_models(text))})
+        for text in ('{"ours": {"first": 1}}', '{"ours": {"last": 1}}')
+    )
+    await site.append(*MOVING)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        digests = await digest_parts(site.database)
+        for rules, same_as in ((ours, "first_touch"), (others, "last_touch")):
+            heard = Heard()
+            assert await replay(rules, Wish(yes=True), heard) == 0
+            assert any(line.startswith("CLOSEDLOOP_MODELS: ") for line in heard.lines)
+            given = [(row["channel"], row["amount"]) for row in await money(site) if row["model"] == "ours"]
+            assert given == [(row["channel"], row["amount"]) for row in await money(site) if row["model"] == same_as]
+        await site.append(deal("D-9", "e9", at(day=9), provider="crm", amount="7.00"))
+        await site.caught_up("identity", "attributor")
+        assert await site.database.fetchval("SELECT count(*) FROM credits WHERE deal_id = 'D-9'") == 1 + len(MODELS)
+        await site.append(deal("D-9", "e10", at(day=10), "deleted", provider="crm"))
+        await site.caught_up("identity", "attributor")
+        assert await replay(site.settings, Wish(yes=True), Heard()) == 0
+    assert (await digest_parts(site.database))["credits"] == digests["credits"]
 
 
 async def test_who_says_no_keeps_the_state_and_its_rules(site: Site) -> None:

@@ -1,19 +1,25 @@
 """Which touches count for a deal, and what the ledger should hold of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from attributor.journey import cause_of, entry_of, same, window
+from attributor.journey import Entry, Journey, cause_of, entry_of, milestone, same, window
 from schemas.credit import Cause
 from schemas.deal import DealState, Stage
 from schemas.visit import DIRECT, Touch
+from services.attribution.weights import MODELS
 from tests.builders import SITE, at
 
 LOOKBACK = timedelta(days=90)
 WON = DealState("webhook", "7", Stage.won, 10_000, "EUR", at(day=100), at(day=120), "Olga")
+
+
+def entry(deal: DealState | None, touches: Sequence[Touch], lead_created_at: datetime | None = None) -> Entry | None:
+    return entry_of(deal, Journey(touches, lead_created_at), MODELS)
 
 
 def touch(day: int, **fields: Any) -> Touch:
@@ -38,14 +44,14 @@ def test_the_window_ends_with_the_close_and_begins_the_lookback_before_the_deal(
 
 @pytest.mark.parametrize("stage", [Stage.open, Stage.lost, Stage.deleted])
 def test_only_a_won_deal_has_credits(stage: Stage) -> None:
-    assert entry_of(replace(WON, stage=stage), [touch(110)]) is None
-    assert entry_of(None, [touch(110)]) is None
+    assert entry(replace(WON, stage=stage), [touch(110)]) is None
+    assert entry(None, [touch(110)]) is None
 
 
 def amounts(*touches: Touch) -> dict[str, tuple[int, ...]]:
-    entry = entry_of(WON, touches)
-    assert entry is not None
-    return {part.model: part.amounts for part in entry.credits}
+    found = entry(WON, touches, at(day=102))
+    assert found is not None
+    return {part.model: part.amounts for part in found.credits}
 
 
 def test_each_model_gives_the_whole_amount() -> None:
@@ -54,7 +60,28 @@ def test_each_model_gives_the_whole_amount() -> None:
         "last_touch": (0, 0, 10_000),
         "linear": (3_334, 3_333, 3_333),
         "position_based": (4_000, 2_000, 4_000),
+        "j_shaped": (2_000, 2_000, 6_000),
+        "inverse_j": (6_000, 2_000, 2_000),
+        "last_non_direct": (0, 0, 10_000),
+        "time_decay": (3_009, 3_323, 3_668),
+        "w_shaped": (6_000, 3_000, 1_000),
+        "full_path": (5_000, 2_500, 2_500),
     }
+
+
+@pytest.mark.parametrize(
+    ("milestone_at", "place"),
+    [
+        pytest.param(None, 0, id="there is none: the first"),
+        pytest.param(at("11:59", day=1), 0, id="before all of them: the first"),
+        pytest.param(at("12:00", day=2), 1, id="at the moment of one"),
+        pytest.param(at("11:59", day=3), 1, id="between two: the earlier"),
+        pytest.param(at("12:00", day=4), 3, id="two at once: the later of them"),
+        pytest.param(at(day=90), 3, id="after all of them: the last"),
+    ],
+)
+def test_a_milestone_is_the_last_touch_at_or_before_it(milestone_at: datetime | None, place: int) -> None:
+    assert milestone([at("12:00", day=day) for day in (1, 2, 4, 4)], milestone_at) == place
 
 
 def test_without_any_touch_the_whole_amount_is_unattributed_once() -> None:
@@ -71,16 +98,14 @@ def test_without_any_touch_the_whole_amount_is_unattributed_once() -> None:
     ],
 )
 def test_a_correction_says_whether_the_deal_or_something_else_changed(change: dict[str, Any], cause: Cause) -> None:
-    held = entry_of(WON, [touch(101)])
+    held = entry(WON, [touch(101)])
     assert held is not None
     assert cause_of(held, replace(held, **change), Cause.touch_arrived) is cause
 
 
 def test_winning_and_losing_are_the_deals_doing() -> None:
-    entry = entry_of(WON, [])
-    assert (
-        cause_of(None, entry, Cause.touch_arrived) is cause_of(entry, None, Cause.touch_arrived) is Cause.deal_changed
-    )
+    held = entry(WON, [])
+    assert cause_of(None, held, Cause.touch_arrived) is cause_of(held, None, Cause.touch_arrived) is Cause.deal_changed
 
 
 @pytest.mark.parametrize(
@@ -92,20 +117,21 @@ def test_winning_and_losing_are_the_deals_doing() -> None:
         {"closed_at": at(day=121)},
         {"owner": "Paul"},
         {"touches": ()},
+        {"lead_touch": None},
         {"touches": (touch(101, landing_page=SITE + "other"),)},
         {"credits": ()},
     ],
 )
 def test_whatever_differs_is_corrected(change: dict[str, Any]) -> None:
-    held = entry_of(WON, [touch(101)])
+    held = entry(WON, [touch(101)])
     assert held is not None
     assert not same(held, replace(held, **change))
 
 
 def test_what_does_not_differ_is_left_alone() -> None:
-    held = entry_of(WON, [touch(101)])
+    held = entry(WON, [touch(101)])
     assert held is not None
-    assert same(held, replace(held, credits=tuple(replace(part, shares=()) for part in reversed(held.credits))))
+    assert same(held, replace(held, credits=tuple(replace(part, parts=()) for part in reversed(held.credits))))
     assert same(None, None)
     assert not same(held, None)
     assert not same(None, held)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attributor.path_models import Credit, Credits
+from services.attribution.path_models import Credit, Credits
 from services.local.attribute import told
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,11 @@ def test_the_rules_are_those_settings_that_decide():
                 f"CLOSEDLOOP_TIMEZONE: kept Europe/Berlin, set is UTC{CHANGES}",
             ],
             id="domains and zone",
+        ),
+        pytest.param(
+            replace(RULES, models='{"ours": {"first": "1"}}'),
+            [f'CLOSEDLOOP_MODELS: kept (none), set is {{"ours": {{"first": "1"}}}}{CHANGES}'],
+            id="models",
         ),
     ],
 )

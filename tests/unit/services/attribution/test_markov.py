@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from attributor import markov
-from attributor.path_models import credits_of
-from attributor.paths import Path, Refused
-from tests.unit.attributor.counted import Counts, counted, drawn_paths
+from services.attribution import markov
+from services.attribution.path_models import credits_of
+from services.attribution.paths import Path, Refused
+from tests.unit.services.attribution.counted import Counts, counted, drawn_paths
 
 START, CONV, NULL = "START", "CONV", "NULL"
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attributor.path_models import MODELS, SHARINGS, credits_of
-from attributor.paths import Path, Refused
-from attributor.weights import WEIGHTS
-from tests.unit.attributor.counted import drawn_paths, totals
+from schemas.credit import MODELS as KEPT
+from schemas.credit import PERIOD_MODELS
+from services.attribution.path_models import MODELS, SHARINGS, UNTOLD, credits_of
+from services.attribution.paths import Path, Refused
+from tests.unit.services.attribution.counted import drawn_paths, totals
 
 a_few = settings(max_examples=25)
 """Of each of nine models."""
@@ -36,11 +37,12 @@ each_model = pytest.mark.parametrize("model", MODELS)
     ],
 )
 def test_how_one_journey_is_shared(model: str, path: str, percent: list[int]) -> None:
-    assert SHARINGS[model](tuple(path.split())) == tuple(Fraction(each, 100) for each in percent)
+    parts = SHARINGS[model](tuple(path.split()))
+    assert [Fraction(part, sum(parts)) for part in parts] == [Fraction(each, 100) for each in percent]
 
 
-def test_every_model_of_journeys_by_their_length_can_be_asked_of_paths() -> None:
-    assert set(WEIGHTS) < set(MODELS)
+def test_every_model_can_be_asked_of_paths_or_is_refused_with_a_reason() -> None:
+    assert {*MODELS, *UNTOLD} == {*KEPT, *PERIOD_MODELS, "custom"}
 
 
 @pytest.mark.parametrize(

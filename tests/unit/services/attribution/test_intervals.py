@@ -5,10 +5,10 @@ from math import sqrt
 
 import pytest
 
-from attributor.intervals import intervals
-from attributor.path_models import MODELS, credits_of
-from attributor.paths import Path
-from tests.unit.attributor.counted import Counts, counted
+from services.attribution.intervals import intervals
+from services.attribution.path_models import MODELS, credits_of
+from services.attribution.paths import Path
+from tests.unit.services.attribution.counted import Counts, counted
 
 FILE = {"a > b": (30, 900, 300), "a": (20, 100, 100), "b > c > a": (5, 1000, 50), "c": (1, 10, 400)}
 each_model = pytest.mark.parametrize("model", MODELS)

@@ -13,10 +13,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from attributor.markov import Chain, Vector
-from attributor.path_models import MARKOV, SHARINGS, Credit
-from attributor.paths import Path, channels_of
-from attributor.weights import NOTHING
+from services.attribution.markov import Chain, Vector
+from services.attribution.path_models import MARKOV, SHARINGS, Credit
+from services.attribution.paths import Path, channels_of
+from services.attribution.weights import shares_of
 
 SEED = 1953
 RESAMPLES = range(1000)
@@ -38,7 +38,7 @@ def intervals(
     channels = channels_of(paths)
     conversions, value = sum(path.conversions for path in paths), sum(path.value for path in paths)
     if not conversions:
-        return dict.fromkeys(channels, (Credit(NOTHING, NOTHING),) * 2)
+        return dict.fromkeys(channels, (Credit(Fraction(0), Fraction(0)),) * 2)
     credited = _markov(paths) if model == MARKOV else _shared(model, paths, channels)
     earned = np.array([credited(*draw) for draw in _draws(paths, seed, resamples)])
     lows, highs = zip(_ends(earned[:, 0], conversions), _ends(earned[:, 1], value), strict=True)
@@ -73,7 +73,7 @@ def _shared(model: str, paths: Sequence[Path], channels: Sequence[str]) -> _Rewe
     number = {channel: place for place, channel in enumerate(channels)}
     whose = np.array([number[each] for each in chain.from_iterable(path.channels for path in paths)], np.intp)
     of_path = np.repeat(np.arange(len(paths)), [len(path.channels) for path in paths])
-    shares = np.array([float(share) for path in paths for share in SHARINGS[model](path.channels)])
+    shares = np.array([share for path in paths for share in shares_of(SHARINGS[model](path.channels))])
     worth = np.array([path.value / max(path.conversions, 1) for path in paths])
 
     def by_channel(amounts: Vector) -> Vector:

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from attributor.paths import MOST_JOURNEYS, Path, Refused, read_paths
+from services.attribution.paths import MOST_JOURNEYS, Path, Refused, read_paths
 
 AB = [Path(("a", "b"), 3, 1250, 7)]
 

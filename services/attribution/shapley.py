@@ -8,13 +8,14 @@ often they come (Zhao, Mahboobi, Bagheri, Shapley Value Methods for Attribution 
 """
 
 from collections import Counter
-from fractions import Fraction
+from math import lcm
 
-from attributor.paths import Channels
-from attributor.weights import Shares
+from services.attribution.paths import Channels
+from services.attribution.weights import Parts
 
 
-def shapley(channels: Channels) -> Shares:
+def shapley(channels: Channels) -> Parts:
     """The same to each distinct channel, evenly over its touches."""
     touches = Counter(channels)
-    return tuple(Fraction(1, len(touches) * touches[channel]) for channel in channels)
+    each = lcm(*touches.values())
+    return tuple(each // touches[channel] for channel in channels)

@@ -21,7 +21,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from attributor.paths import Path, Refused, channels_of
+from services.attribution.paths import Path, Refused, channels_of
 
 Vector = NDArray[np.float64]
 

@@ -97,6 +97,7 @@ def _text(data: bytes) -> str:
 def _rows(text: str) -> Iterator[_Row]:
     first = text.lstrip("\r\n").partition("\n")[0]
     separator = next((each for each in SEPARATORS if each in first), SEPARATORS[0])
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a path may be as long as it likes
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
     line = 1

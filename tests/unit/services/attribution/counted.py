@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from attributor.paths import Path
+from services.attribution.paths import Path
 
 Counts = tuple[int, int, int]
 """Conversions, their value, nulls."""
