@@ -1,6 +1,5 @@
 """What the events that move money or people must carry, so that nothing that is accepted fails in a consumer. Pure."""
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -10,15 +9,14 @@ from collector.refusal import Reason, RefusedError
 from schemas.deal import Stage, resolve_date
 from schemas.event import EventType
 from schemas.identifier import email_identifier, parse_identifier
-from schemas.instant import is_date
-from schemas.money import EXPONENTS, minor_units
+from schemas.instant import parse_date
+from schemas.money import EXPONENTS, minor_units, parse_rate
 
 DEFAULT_PROVIDER: Final = "webhook"
 """The provider of a deal or a contact that names none."""
 
 _UTC = ZoneInfo("UTC")
 _STAGES = {stage.value for stage in Stage}
-_RATE = re.compile(r"(?=.*[1-9])\d{1,15}(\.\d{1,15})?\Z", re.ASCII)
 
 
 def settle_payload(event: dict[str, Any], event_type: EventType) -> None:
@@ -125,16 +123,15 @@ def _settle_rate(event: dict[str, Any]) -> None:
     if event["from"] == event["to"]:
         raise RefusedError(Reason.invalid_to)
     event["rate"] = decimal_text_of(event.get("rate", ""))
-    if not _RATE.match(event["rate"]):
-        raise RefusedError(Reason.invalid_rate)
+    try:
+        parse_rate(event["rate"], event["from"], event["to"])
+    except ValueError as error:
+        raise RefusedError(Reason.invalid_rate) from error
 
 
 def _check_date(event: dict[str, Any]) -> None:
-    text = event.get("date", "")
     try:
-        if not is_date(text):
-            raise RefusedError(Reason.invalid_date)
-        resolve_date(text, _UTC)
+        parse_date(event.get("date", ""))
     except ValueError as error:
         raise RefusedError(Reason.invalid_date, f"date: {error}") from error
 

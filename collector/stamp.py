@@ -30,7 +30,9 @@ AHEAD: Final = timedelta(minutes=5)
 URL_BYTES: Final = 8 * 1024
 """The longest url and referrer."""
 
-_AS_GIVEN = frozenset({EventType.deal, EventType.contact, EventType.unlink, EventType.erase})
+_AS_GIVEN = frozenset(
+    {EventType.deal, EventType.contact, EventType.unlink, EventType.erase, EventType.spend, EventType.rate}
+)
 """Types whose time is a statement of the sender's books, not of his clock: neither corrected nor clamped."""
 
 

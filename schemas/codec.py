@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event, EventType
+from schemas.spend import RateEvent, SpendEvent
 from schemas.statement import TouchEvent, UnlinkEvent
 
 VERSION = 1
@@ -17,6 +18,8 @@ _MODELS: dict[str, type[Event]] = {
     EventType.contact.value: ContactEvent,
     EventType.touch.value: TouchEvent,
     EventType.unlink.value: UnlinkEvent,
+    EventType.spend.value: SpendEvent,
+    EventType.rate.value: RateEvent,
 }
 
 

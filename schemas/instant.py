@@ -60,6 +60,13 @@ def is_date(text: str) -> bool:
     return _DATE.match(text) is not None
 
 
+def parse_date(text: str) -> date:
+    """The date that a text such as 2026-03-01 names. Raises ValueError for anything else."""
+    if not is_date(text):
+        raise ValueError("is no date such as 2026-03-01")
+    return date.fromisoformat(text)
+
+
 def end_of_day(text: str, zone: ZoneInfo) -> datetime:
     """The last microsecond of a date in `zone`, in UTC. Raises ValueError when there is no such date."""
     try:

@@ -15,6 +15,7 @@ from schemas.credit import Credits
 from schemas.deal import ContactEvent, Deal, DealEvent
 from schemas.event import Event
 from schemas.lead import Lead
+from schemas.spend import RateEvent, SpendEvent
 from schemas.statement import TouchEvent, UnlinkEvent
 from schemas.visit import Touch
 
@@ -25,7 +26,7 @@ class LogValue(BaseModel):
     """What a record of the log holds."""
 
     v: Literal[VERSION]  # type: ignore[valid-type]  # the schema shall show the number that the codec checks
-    event: DealEvent | ContactEvent | TouchEvent | UnlinkEvent | Event
+    event: DealEvent | ContactEvent | TouchEvent | UnlinkEvent | SpendEvent | RateEvent | Event
 
 
 CONTRACTS: dict[str, Any] = {
@@ -35,6 +36,8 @@ CONTRACTS: dict[str, Any] = {
     "contact_event": ContactEvent,
     "touch_event": TouchEvent,
     "unlink_event": UnlinkEvent,
+    "spend_event": SpendEvent,
+    "rate_event": RateEvent,
     "deal": Deal,
     "lead": Lead,
     "touch": Touch,

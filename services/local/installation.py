@@ -5,7 +5,7 @@ Whatever passes (a restart, a full disk, no network) is waited for and the same 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,6 +49,17 @@ class Installation:
         if rejected := answer.get("rejected"):
             raise InstallationError(f"{self._collector} refused {len(rejected)} events, the first for {rejected[0]}")
 
+    async def send(self, events: Sequence[Payload]) -> list[Payload]:
+        """Send the events, which need the admin token; those that were refused, by `index`, with their `reason`."""
+        answer = await self._insist(
+            lambda: self._client.post(f"{self._collector}/v1/events", json=list(events), headers=self._admin),
+            self._collector,
+        )
+        rejected: list[Payload] = answer["rejected"]
+        if answer["accepted"] + len(rejected) != len(events):
+            raise InstallationError(f"{self._collector} took nothing of {len(events)} events: {answer.get('message')}")
+        return rejected
+
     async def status(self) -> Payload:
         """The answer of `status`."""
         return await self._get("status")
@@ -91,7 +102,7 @@ class Installation:
         return self._client.post(f"{self._collector}/v1/crm/webhook", content=body, headers=headers)
 
     async def _insist(self, attempt: Callable[[], Awaitable[httpx.Response]], address: str) -> Payload:
-        """The JSON of an answer of 2xx, attempted until there is one."""
+        """The JSON of an answer of 2xx, or of one that refuses every event by itself, attempted until there is one."""
         clock = asyncio.get_running_loop().time
         deadline, pause = clock() + PATIENCE, 0.2
         while True:
@@ -101,7 +112,7 @@ class Installation:
             except httpx.TransportError:
                 pass
             else:
-                if response.is_success:
+                if response.is_success or _is_about_events(response):
                     self._tell("")
                     return _object(response)
                 if response.status_code not in _PASSING:
@@ -126,6 +137,11 @@ async def connect(settings: Settings, tell: Tell) -> AsyncIterator[Installation]
             message = f"nothing answers at {settings.collector_url}; start `closedloop up` there and try again"
             raise InstallationError(message) from error
         yield Installation(client, settings, tell)
+
+
+def _is_about_events(response: httpx.Response) -> bool:
+    """Whether the collector took the request and none of its events; it says for each why."""
+    return response.status_code in {400, 413} and bool(_object(response).get("rejected"))
 
 
 def _object(response: httpx.Response) -> Payload:

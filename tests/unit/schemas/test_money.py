@@ -1,10 +1,12 @@
 """Money: exact, in the minor units of its currency."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.money import EXPONENTS, LARGEST, decimal_text, minor_units
+from schemas.money import EXPONENTS, LARGEST, decimal_text, minor_units, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,35 @@ def test_an_amount_is_counted_in_minor_units(amount: str, currency: str, minor: 
 def test_what_is_no_money_is_refused(amount: str, currency: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         minor_units(amount, currency)
+
+
+@pytest.mark.parametrize(
+    ("rate", "held", "wanted", "factor"),
+    [
+        ("0.9223", "USD", "EUR", "0.9223"),
+        ("150.25", "USD", "JPY", "1.5025"),
+        ("0.0065", "JPY", "EUR", "0.65"),
+        ("3.25", "KWD", "USD", "0.325"),
+        ("0.3", "USD", "KWD", "3"),
+        ("999999999999999.999999999999999", "JPY", "CLF", "9999999999999999999.99999999999"),
+    ],
+)
+def test_a_rate_turns_minor_units_into_minor_units(rate: str, held: str, wanted: str, factor: str) -> None:
+    assert parse_rate(rate, held, wanted) == Decimal(factor)
+
+
+@pytest.mark.parametrize(
+    ("rate", "pair", "complaint"),
+    [
+        ("1", ("USD", "USD"), "always 1"),
+        ("1", ("USD", "eur"), "eur is no currency"),
+        ("1", ("", "EUR"), "no currency"),
+        *((rate, ("USD", "EUR"), "above 0") for rate in ("", "0", "0.00", "-1", "1e3", "1,5", ".5", "1.", "1" * 16)),
+    ],
+)
+def test_what_is_no_rate_is_refused(rate: str, pair: tuple[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_rate(rate, *pair)
 
 
 @given(st.integers(0, LARGEST - 1), st.sampled_from(sorted(EXPONENTS)))

@@ -23,7 +23,7 @@ from tests.builders import at, contact, deal, form, make_event, page
         pytest.param(
             make_event("identify", "e", at(), email="null", user_id="null"), "type:identify", id="blocked: its type"
         ),
-        pytest.param(make_event("spend", "e", at()), "type:spend", id="nobody's: its type"),
+        pytest.param(make_event("email_open", "e", at()), "type:email_open", id="nobody's: its type"),
         pytest.param(deal("7", "e", at()), "provider:webhook", id="a deal: its provider"),
         pytest.param(deal("7", "e", at(), provider="hubspot"), "provider:hubspot", id="a deal of a named provider"),
         pytest.param(contact("e", at(), "9", "ann@x.org"), "provider:webhook", id="a contact: its provider"),
@@ -53,7 +53,8 @@ def test_deals_and_contacts_have_a_topic_of_their_own() -> None:
 def test_only_what_a_visitor_does_is_a_hit(kind: EventType) -> None:
     hits = {"pageview", "form", "identify", "click", "download", "video", "custom"}
     unlink = make_event("unlink", "e", at(), a="user:1", b="user:2")
-    payload = {"contact": contact("e", at(), "9", "ann@x.org"), "deal": deal("7", "e", at()), "unlink": unlink}.get(
-        kind, make_event(kind, "e", at())
-    )
+    spend = make_event("spend", "e", at(), date="2026-03-01", amount="1", currency="EUR")
+    rate = make_event("rate", "e", at(), **{"date": "2026-03-01", "from": "USD", "to": "EUR", "rate": "0.9"})
+    given = (contact("e", at(), "9", "ann@x.org"), deal("7", "e", at()), unlink, spend, rate)
+    payload = {each["type"]: each for each in given}.get(kind, make_event(kind, "e", at()))
     assert (model_of(payload).type in HITS) == (kind in hits)

@@ -32,9 +32,12 @@ class Server:
             raise answer
         return answer
 
+    @property
+    def installation(self):
+        return Installation(httpx.AsyncClient(transport=httpx.MockTransport(self)), SETTINGS, self.told.append)
+
     async def deliver(self, sender, payload):
-        client = httpx.AsyncClient(transport=httpx.MockTransport(self))
-        await Installation(client, SETTINGS, self.told.append).deliver(Call(sender, (payload,)))
+        await self.installation.deliver(Call(sender, (payload,)))
 
 
 async def test_a_site_sends_batches_with_its_write_key():
@@ -92,6 +95,21 @@ async def test_a_refusal_ends_the_demo_with_a_line_that_says_what_to_do(answer, 
     with pytest.raises(InstallationError, match=message):
         await server.deliver(Sender.SITE, HIT)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [202, 400])
+async def test_a_file_is_told_which_of_its_events_were_refused_be_it_all_of_them(status):
+    rejected = [{"index": 0, "reason": "invalid_date", "message": "date: is none"}]
+    server = Server(httpx.Response(status, json={"accepted": int(status == 202), "rejected": rejected}))
+    assert await server.installation.send([DEAL] * (2 if status == 202 else 1)) == rejected
+    assert server.requests[0].headers["authorization"] == "Bearer an admin token of ours"
+
+
+async def test_a_body_that_is_refused_whole_is_not_taken_for_one_refused_event():
+    rejected = [{"index": 0, "reason": "body_too_large", "message": "too large"}]
+    server = Server(httpx.Response(413, json={"accepted": 0, "rejected": rejected, "message": "too large"}))
+    with pytest.raises(InstallationError, match="took nothing of 2 events: too large"):
+        await server.installation.send([DEAL, DEAL])
 
 
 async def test_who_never_answers_is_given_up(monkeypatch):
