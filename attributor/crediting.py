@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from attributor import store
-from attributor.journey import Journey, cause_of, entry_of, same, window
+from attributor.journey import Journey, cause_of, entry_of, same
 from attributor.store import Correction, DealFact, DealKey
 from schemas.canonical import event_rank
 from schemas.credit import Cause
@@ -20,6 +20,7 @@ from schemas.identifier import identifier_id
 from schemas.note import Note, NoteKind
 from schemas.topics import ATTRIBUTOR
 from services.attribution.weights import models_of
+from services.attribution.window import window
 from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database

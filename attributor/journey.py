@@ -3,10 +3,9 @@
 Pure. Candidates are the touches of the contacts' leads within the lookback before the deal began, up to its close.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from schemas.credit import Cause, Credits
@@ -14,8 +13,7 @@ from schemas.deal import DealState, Stage
 from schemas.visit import Touch
 from services.attribution.split import split
 from services.attribution.weights import Course, Model
-
-BEGINNING = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+from services.attribution.window import milestone
 
 
 class Journey(NamedTuple):
@@ -50,12 +48,6 @@ class Entry:
         return (self.amount, self.currency, self.created_at, self.closed_at, self.owner)
 
 
-def window(created_at: datetime, closed_at: datetime, lookback: timedelta) -> tuple[datetime, datetime]:
-    """The first and the last instant at which a touch can be credited, both included."""
-    begun = min(created_at, closed_at)
-    return (begun - lookback if begun - BEGINNING > lookback else BEGINNING, closed_at)
-
-
 def entry_of(deal: DealState | None, journey: Journey, models: Mapping[str, Model]) -> Entry | None:
     """What the ledger should hold of this deal; nothing unless it is won."""
     if deal is None or deal.stage is not Stage.won:
@@ -76,11 +68,6 @@ def entry_of(deal: DealState | None, journey: Journey, models: Mapping[str, Mode
         lead_touch=lead,
         credits=tuple(credit(name, model, deal.amount, course) for name, model in models.items()),
     )
-
-
-def milestone(times: Sequence[datetime], at: datetime | None) -> int:
-    """The place of the last touch at or before `at`; else, and when there is no such milestone, of the first."""
-    return max(bisect_right(times, at) - 1, 0) if at else 0
 
 
 def credit(name: str, model: Model, amount: int, course: Course) -> Credits:

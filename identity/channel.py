@@ -97,7 +97,7 @@ def _sent_by(
 
 
 def offline_source(channel: str | None, source: str | None, medium: str | None, campaign: str | None) -> Source:
-    """Return the source of an offline touch, in the words of its sender; a channel that he does not name follows."""
+    """Return the source of an offline touch or of spend, as its sender says; a channel that he leaves out follows."""
     utm = {"utm_source": (source or "").strip(), "utm_medium": (medium or "").strip()}
     found = _tagged(utm, (), None)
     campaign = (campaign or "").strip() or None

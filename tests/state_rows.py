@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from schemas.credit import MODELS as KEPT
 from schemas.credit import UNATTRIBUTED
 from schemas.identifier import identifier_id
 from schemas.instant import parse_instant
@@ -19,7 +20,7 @@ ADMIN_TOKEN = "the admin token of the tests"
 PAID = Source("Paid Search", "google", "cpc", "spring")
 MAIL = Source("Email", "newsletter", "email", "march")
 
-MODELS = {
+MODELS = dict.fromkeys(KEPT, lambda count: [1 / count] * count) | {
     "first_touch": lambda count: [1.0] + [0.0] * (count - 1),
     "last_touch": lambda count: [0.0] * (count - 1) + [1.0],
     "linear": lambda count: [1 / count] * count,

@@ -107,6 +107,10 @@ SELECT since FROM replay.rules;
 -- Nobody corrects the ledger in force until the transaction ends; it can be read.
 LOCK TABLE state.entries, state.credits IN SHARE MODE;
 
+-- name: ledger_time
+-- The time of the corrections: a clock that was set back does not count.
+SELECT greatest(clock_timestamp(), max(recorded_at), max(superseded_at)) FROM state.entries;
+
 -- name: put_due_aside
 -- What the new state has of the changed deals, and the number that each will have in the ledger; `changed` names them.
 CREATE TEMP TABLE due_entries ON COMMIT DROP AS

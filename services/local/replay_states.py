@@ -80,7 +80,7 @@ async def put_in_force(database: Database, begun: datetime, cause: Cause, tell: 
 
 async def _carry_over(connection: Connection, cause: Cause) -> None:
     """Committed before the switch: a report that began before it, and reads on behind it, finds the ledger whole."""
-    at = await connection.fetchval("SELECT clock_timestamp()")
+    at = await connection.fetchval(queries.ledger_time)
     await connection.execute(f"CREATE TEMP TABLE changed ON COMMIT DROP AS {queries.changed_deals}")
     await connection.execute(queries.put_due_aside)
     await connection.execute(queries.take_over_history)

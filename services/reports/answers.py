@@ -24,10 +24,13 @@ class Problem(Answer):
     message: str
 
 
-class RevenueRow(Answer):
-    """Money, deals, leads and visits of one key."""
+class Figures(Answer):
+    """What was won, by whom, and what it cost.
 
-    key: str
+    Spend is told by `channel`, `source`, `medium` and `campaign` alone: by all else it is null, and so is what is
+    divided by or from it.
+    """
+
     amount: str
     deals: float
     """The sum of the shares, to six digits."""
@@ -36,17 +39,37 @@ class RevenueRow(Answer):
     visits: int
     """Touches of this key in the period; by owner, those of the deals' journeys."""
     spend: str | None = None
-    """Null until spend is imported."""
+    """What was spent in the period, by its date; null where none is known."""
+    roas: float | None = None
+    """Return on ad spend: `amount` / `spend`, to four digits; null without spend."""
+    cac: str | None = None
+    """Cost of acquiring a customer: `spend` / `deals`, rounded half even; null without spend, or without a deal."""
+    cost_per_lead: str | None = None
+    """`spend` / `leads`, rounded half even; null without spend, or without a lead."""
 
 
-class RevenueTotal(Answer):
+class Keyed(Answer):
+    """A base of its own, so that the key stands first."""
+
+    key: str
+
+
+class Interval(Answer):
+    """Between what an amount lies, in 95 of 100 draws of the period's journeys from a fixed seed."""
+
+    low: str
+    high: str
+
+
+class RevenueRow(Figures, Keyed):
+    """The figures of one key."""
+
+    interval: Interval | None = None
+    """Of a channel under `markov` or `shapley`, when asked for."""
+
+
+class RevenueTotal(Figures):
     """All rows together; a lead in two of them counts once."""
-
-    amount: str
-    deals: float
-    leads: int
-    visits: int
-    spend: str | None = None
 
 
 class MissingRate(Answer):
@@ -56,7 +79,11 @@ class MissingRate(Answer):
     to: str
     deals: int
     amount: str
+    """Of the deals, in the currency `from`."""
+    spend: str
     """In the currency `from`."""
+    day: str
+    """The first day on which such money was won or spent; a rate of that day or before it turns all of it."""
 
 
 class Revenue(Answer):
@@ -67,7 +94,7 @@ class Revenue(Answer):
     from_: str | None = Field(serialization_alias="from")
     to: str | None
     currency: str | None
-    """The one asked for, else the one that most deals have; null when nothing was won."""
+    """The one asked for, else the one that most deals have; null when nothing was won or spent."""
     rows: list[RevenueRow]
     """By amount, the largest first, then by key."""
     total: str

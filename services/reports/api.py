@@ -7,13 +7,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from schemas.credit import PERIOD_MODELS
 from schemas.identifier import identifier_id
 from schemas.score import ScoreRules
 from services.reports.access import Access
 from services.reports.answers import DealCredits, DealDetail, Deals, KeptApart, Problem, Revenue, Status
+from services.reports.explain_answers import DealExplanation
 from services.reports.lead_answers import Journey, Lead, Leads
 from services.reports.leads import journey_of, lead_of
 from services.reports.questions import DEFAULT_MODEL, LARGEST_LIST, STAGES, Refusal, email_of, one_of, question_of
+from services.reports.receipt_answers import Receipts
+from services.reports.receipts import RECEIPTS_SHOWN, span_of
 from services.reports.standing import status_of
 from services.reports.store import Store
 from services.reports.timeline import PAGE, place_of
@@ -45,8 +49,10 @@ class Api:
         router = APIRouter(prefix="/api/v1", dependencies=[Depends(self._access.require)], responses=problems)
         for path, answer in (
             ("/revenue", self.revenue),
+            ("/receipts", self.receipts),
             ("/deals", self.deals),
             ("/deals/{address:path}/credits", self.credits),
+            ("/deals/{address:path}/explain", self.explain),
             ("/deals/{address:path}", self.deal),
             ("/leads", self.leads),
             ("/leads/{identifier}", self.lead),
@@ -65,11 +71,35 @@ class Api:
         until: To = None,
         currency: str | None = None,
         as_of: AsOf = None,
+        *,
+        intervals: Annotated[bool, Query(description="between what amounts of `markov` and `shapley` lie")] = False,
     ) -> Revenue:
-        """Money won in the period by what earned it. Currencies are never added up: one is reported, others named."""
-        return await self._store.revenue(
-            question_of(model=model, by=by, since=since, until=until, currency=currency, as_of=as_of)
+        """Money won in the period by what earned it, and what that cost.
+
+        Currencies are never added up: others are converted by imported rates, those without a rate are named.
+        `markov` and `shapley` look at all journeys of the period, and answer by channel alone.
+        """
+        models = (*await self._store.models(), *PERIOD_MODELS)
+        question = question_of(
+            model=model, by=by, since=since, until=until, currency=currency, as_of=as_of, models=models
         )
+        return await self._store.revenue(question, with_intervals=intervals)
+
+    async def receipts(  # noqa: PLR0913, PLR0917 - one argument for each word of the address
+        self,
+        begin: Annotated[str | None, Query(alias="since", description="RFC 3339: the report as it stood then")] = None,
+        end: Annotated[str | None, Query(alias="until", description="RFC 3339; without it now")] = None,
+        model: str = DEFAULT_MODEL,
+        by: str = "channel",
+        since: From = None,
+        until: To = None,
+        currency: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_LIST, description="corrections")] = RECEIPTS_SHOWN,
+    ) -> Receipts:
+        """What moved in `revenue` between two instants, by cause, key and deal: it sums to the difference of both."""
+        models = await self._store.models()
+        question = question_of(model=model, by=by, since=since, until=until, currency=currency, models=models)
+        return await self._store.receipts(question, span_of(begin, end), limit)
 
     async def deals(
         self,
@@ -89,7 +119,15 @@ class Api:
 
     async def credits(self, address: str, model: str = DEFAULT_MODEL, as_of: AsOf = None) -> DealCredits:
         """The touches that earned a deal, in the order of its journey. Their amounts sum to the deal's."""
-        return await self._store.credits(address, question_of(model=model, as_of=as_of))
+        models = await self._store.models()
+        return await self._store.credits(address, question_of(model=model, as_of=as_of, models=models))
+
+    async def explain(
+        self, address: str, model: str = DEFAULT_MODEL, as_of: AsOf = None, *, all_models: bool = False
+    ) -> DealExplanation:
+        """Why a deal's money went where it went: leads, window, touches, exact shares, rounding, corrections."""
+        question = question_of(model=model, as_of=as_of, models=await self._store.models())
+        return await self._store.explain(address, question, all_models=all_models)
 
     async def leads(self, email: str | None = None) -> Leads:
         """The lead of an e-mail address."""

@@ -76,14 +76,15 @@ class Dashboard:
         """The whole dashboard for one question; the way to the login for everybody else."""
         if not self._access.is_granted(request):
             return RedirectResponse("/login", 303)
-        question = question_of(model=model, by=by, since=since, until=until, currency=currency)
+        models = await self._store.models()
+        question = question_of(model=model, by=by, since=since, until=until, currency=currency, models=models)
         zone = (await self._store.rules()).zone
         status = await self._status()
         return page(
             "dashboard.html",
             view=view_of(question, await self._store.revenue(question)),
             newest=[won_of(row, zone) for row in await self._store.newest_won(question, NEWEST)],
-            switches=switches_of(question, self._now().astimezone(zone).date()),
+            switches=switches_of(question, self._now().astimezone(zone).date(), models),
             freshness=freshness_of(status),
             dead_letters=status.dead_letters if status else 0,
             is_new=not await self._store.has_seen_anything(),

@@ -47,6 +47,14 @@ FROM deals
 WHERE stage IS NOT NULL
 ORDER BY provider, deal_id;
 
+-- name: spend
+-- What each source cost on each day.
+SELECT day, channel, source, medium, campaign, amount, currency FROM spend ORDER BY day, source, medium, campaign;
+
+-- name: rates
+-- What each currency was worth in others from each day on, in minor units.
+SELECT currency, to_currency, day, trim_scale(factor)::text FROM rate ORDER BY currency, to_currency, day;
+
 -- name: credits
 -- The ledger's current entries: each won deal's journey, and what each model gives to each touch of it.
 SELECT provider, deal_id, model, entries.amount, currency, created_at, closed_at, owner, visitor_id, touch_id,

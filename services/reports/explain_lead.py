@@ -1,13 +1,8 @@
 """`closedloop explain-lead`: what makes a lead one person, and why its visits are its own, as a page of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from io import StringIO
 from uuid import UUID
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from schemas.identifier import identifier_id, parse_identifier
 from services.reports.lead_answers import Lead, StageReached
@@ -15,10 +10,10 @@ from services.reports.lead_store import LeadStore
 from services.reports.leads import Evidence, LeadFacts, lead_of
 from services.reports.questions import Refusal
 from services.reports.rows import Row
+from services.reports.text_page import table_text
 from services.runtime.postgres import Database
 from services.runtime.settings import Settings
 
-WIDTH = 160
 LINES = 200
 """Of each kind at most; the API has them all."""
 
@@ -57,26 +52,26 @@ def id_of(who: str, key: str) -> UUID:
 def explanation(lead: Lead, facts: LeadFacts, evidence: Evidence) -> str:
     """The page."""
     sections = (
-        ("Stages", _table(("stage", "since (UTC)", "why"), map(_stage, lead.stages))),
+        ("Stages", table_text(("stage", "since (UTC)", "why"), map(_stage, lead.stages))),
         (
             f"Score {lead.score:g}, {lead.score_threshold:g} make a lead marketing-qualified",
-            _table(
+            table_text(
                 ("part", "at (UTC)", "points"), ((e.part, _time(e.at), f"{e.points:.2f}") for e in lead.score_parts)
             ),
         ),
         (
             "Identifiers",
-            _table(
+            table_text(
                 ("identifier", "id", "first carried (UTC)"),
                 ((row["value"], str(row["identifier"]), _time(row["first_at"])) for row in facts.members),
             ),
         ),
         (
             "Joined, by the first event that carried both",
-            _table(("identifiers", "event", "at (UTC)"), _joins(evidence)),
+            table_text(("identifiers", "event", "at (UTC)"), _joins(evidence)),
         ),
-        ("Refused", _table(("identifiers", "why"), _refusals(evidence))),
-        ("Visits and offline touches", _table(_OWNED, map(_owned, reversed(evidence.owned)))),
+        ("Refused", table_text(("identifiers", "why"), _refusals(evidence))),
+        ("Visits and offline touches", table_text(_OWNED, map(_owned, reversed(evidence.owned)))),
     )
     lines = [
         f"Lead {lead.lead_id} is {lead.stage}",
@@ -131,18 +126,6 @@ def _owned(row: Row) -> tuple[str, ...]:
         row["place"] or "-",
         (RULES if row["is_visit"] else RULES_OF_TOUCHES)[row["owned_by"]],
     )
-
-
-def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
-    """Lines under a head, indented; empty without any."""
-    table = Table(*head, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, row))  # Text, not markup: a page may be named [red]
-    if not table.row_count:
-        return ""
-    page = StringIO()
-    Console(file=page, width=WIDTH, color_system=None).print(table)
-    return "\n".join(f"  {line.rstrip()}" for line in page.getvalue().splitlines())
 
 
 def _time(at: datetime) -> str:

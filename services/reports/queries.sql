@@ -1,63 +1,92 @@
 -- Of identity's tables only the views `lead_of` and `touch` are named here.
 
--- name: won_by_currency
--- What was won in the period in each currency, as it stood at `as_of`; first the one that most deals have.
-SELECT currency, count(*) AS deals, sum(amount) AS amount
-FROM entries
-WHERE closed_at >= coalesce($1::timestamptz, '-infinity')
-  AND closed_at < coalesce($2::timestamptz, 'infinity')
-  AND CASE WHEN $3::timestamptz IS NULL THEN superseded_at IS NULL
-           ELSE recorded_at <= $3 AND coalesce(superseded_at, 'infinity') > $3 END
+-- name: reported_currency
+-- The currency of most deals of the period, as it stood at `as_of`; of as many, or without any, that of most spend.
+SELECT currency
+FROM (
+    SELECT currency, 1 AS deals, 0 AS spends
+    FROM entries
+    WHERE closed_at >= coalesce($1::timestamptz, '-infinity')
+      AND closed_at < coalesce($2::timestamptz, 'infinity')
+      AND CASE WHEN $3::timestamptz IS NULL THEN superseded_at IS NULL
+               ELSE recorded_at <= $3 AND coalesce(superseded_at, 'infinity') > $3 END
+    UNION ALL
+    SELECT currency, 0, 1
+    FROM spend
+    WHERE day >= coalesce($4::date, '-infinity') AND day < coalesce($5::date, 'infinity')
+) AS money
 GROUP BY currency
-ORDER BY deals DESC, currency;
+ORDER BY sum(deals) DESC, sum(spends) DESC, currency
+LIMIT 1;
+
+-- name: missing_rates
+-- By currency the period's money that no rate turns into the reported one, and the first day of such money; spend if $8.
+SELECT currency, sum(deals) AS deals, sum(amount) AS amount, sum(spend) AS spend, min(day) AS day
+FROM (
+    SELECT currency, 1 AS deals, amount, 0 AS spend, (closed_at AT TIME ZONE $5)::date AS day
+    FROM entries
+    WHERE closed_at >= coalesce($1::timestamptz, '-infinity')
+      AND closed_at < coalesce($2::timestamptz, 'infinity')
+      AND CASE WHEN $3::timestamptz IS NULL THEN superseded_at IS NULL
+               ELSE recorded_at <= $3 AND coalesce(superseded_at, 'infinity') > $3 END
+      AND currency <> $4
+    UNION ALL
+    SELECT currency, 0, 0, amount, day
+    FROM spend
+    WHERE $8::boolean AND day >= coalesce($6::date, '-infinity') AND day < coalesce($7::date, 'infinity')
+      AND currency <> $4
+) AS money
+WHERE NOT EXISTS (SELECT FROM conversion(money.currency, $4, money.day))
+GROUP BY currency
+ORDER BY sum(deals) DESC, currency;
 
 -- name: revenue_by_touch
--- Money of the deals closed in the period and touches that happened in it, added up by one dimension of the touch.
--- The row whose `is_total` is 1 adds up everything: a lead that came by two channels counts in it once.
+-- Money of the deals closed in the period, touches that happened in it and, if $8, its spend, added up by one dimension of the
+-- touch. The row whose `is_total` is 1 adds up everything: a lead that came by two channels counts in it once.
 WITH piece AS (
-    SELECT t.touch_id, t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page, t.referrer,
-           t.amount, t.share, NULL::uuid AS lead, 0 AS visits
+    SELECT t.touch_id IS NULL AS is_unknown, t.channel, t.source, t.medium, t.campaign, t.content, t.term, t.landing_page,
+           t.referrer, t.amount, t.share, NULL::uuid AS lead, 0 AS visits, NULL::numeric AS spend
     FROM entries
     JOIN credits USING (provider, deal_id, version)
+    CROSS JOIN LATERAL conversion(entries.currency, $4, (entries.closed_at AT TIME ZONE $5)::date) AS c
     CROSS JOIN LATERAL unnest(
         entries.touch_id, entries.channel, entries.source, entries.medium, entries.campaign, entries.content,
-        entries.term, entries.landing_page, entries.referrer, credits.amounts, credits.shares
+        entries.term, entries.landing_page, entries.referrer, converted(credits.amounts, c.factor), credits.shares
     ) AS t (touch_id, channel, source, medium, campaign, content, term, landing_page, referrer, amount, share)
-    WHERE credits.model = $5 AND entries.currency = $4
+    WHERE credits.model = $9
       AND entries.closed_at >= coalesce($1::timestamptz, '-infinity')
       AND entries.closed_at < coalesce($2::timestamptz, 'infinity')
       AND CASE WHEN $3::timestamptz IS NULL THEN entries.superseded_at IS NULL
                ELSE entries.recorded_at <= $3 AND coalesce(entries.superseded_at, 'infinity') > $3 END
     UNION ALL
-    SELECT touch_id, channel, source, medium, campaign, content, term, landing_page, referrer, 0, 0, lead_of.lead, 1
+    SELECT false, channel, source, medium, campaign, content, term, landing_page, referrer, 0, 0, lead_of.lead, 1, NULL
     FROM touch
     LEFT JOIN lead_of ON lead_of.identifier = touch.owner
     WHERE occurred_at >= coalesce($1::timestamptz, '-infinity')
       AND occurred_at < coalesce($2::timestamptz, 'infinity')
+    UNION ALL
+    SELECT false, channel, source, medium, campaign, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, converted(amount, c.factor)
+    FROM spend CROSS JOIN LATERAL conversion(spend.currency, $4, spend.day) AS c
+    WHERE $8::boolean AND day >= coalesce($6::date, '-infinity') AND day < coalesce($7::date, 'infinity')
 ), keyed AS (
-    SELECT amount, share, lead, visits, CASE
-        WHEN touch_id IS NULL THEN channel  -- no touch is known: one row, whatever the dimension
-        WHEN $6 = 'referrer' THEN
-            coalesce(lower(substring(referrer FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)')), '(none)')
-        ELSE coalesce(CASE $6 WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'medium' THEN medium
-            WHEN 'campaign' THEN campaign WHEN 'content' THEN content WHEN 'term' THEN term
-            WHEN 'landing_page' THEN landing_page END, '(not set)')
-        END AS key
+    SELECT amount, share, lead, visits, spend, CASE WHEN is_unknown THEN channel  -- no touch is known: one row for all of them
+               ELSE key_of($10, channel, source, medium, campaign, content, term, landing_page, referrer) END AS key
     FROM piece
 )
 SELECT key, sum(amount) AS amount, sum(share) AS deals, count(DISTINCT lead) AS leads, sum(visits) AS visits,
-       grouping(key) AS is_total
+       sum(spend) AS spend, grouping(key) AS is_total
 FROM keyed
 GROUP BY GROUPING SETS ((key), ());
 
 -- name: revenue_by_owner
--- The same by the deal's owner: whole deals, the leads of their contacts, and the touches of their journeys.
+-- The same by the deal's owner: whole deals, the leads of their contacts, and the touches of their journeys. Spend is nobody's.
 WITH won AS (
-    SELECT coalesce(entries.owner, '(not set)') AS key, entries.amount, deals.contacts, entries.visitor_id, entries.touch_id
+    SELECT coalesce(entries.owner, '(not set)') AS key, converted(entries.amount, c.factor) AS amount, deals.contacts,
+           entries.visitor_id, entries.touch_id
     FROM entries
     JOIN deals USING (provider, deal_id)
-    WHERE entries.currency = $4
-      AND entries.closed_at >= coalesce($1::timestamptz, '-infinity')
+    CROSS JOIN LATERAL conversion(entries.currency, $4, (entries.closed_at AT TIME ZONE $5)::date) AS c
+    WHERE entries.closed_at >= coalesce($1::timestamptz, '-infinity')
       AND entries.closed_at < coalesce($2::timestamptz, 'infinity')
       AND CASE WHEN $3::timestamptz IS NULL THEN entries.superseded_at IS NULL
                ELSE entries.recorded_at <= $3 AND coalesce(entries.superseded_at, 'infinity') > $3 END
@@ -71,7 +100,8 @@ WITH won AS (
     FROM won CROSS JOIN LATERAL unnest(visitor_id, touch_id) AS t (visitor_id, touch_id)
 )
 SELECT key, sum(amount) AS amount, sum(deals) AS deals, count(DISTINCT lead) AS leads,
-       count(DISTINCT (visitor_id, touch_id)) FILTER (WHERE touch_id IS NOT NULL) AS visits, grouping(key) AS is_total
+       count(DISTINCT (visitor_id, touch_id)) FILTER (WHERE touch_id IS NOT NULL) AS visits, NULL::numeric AS spend,
+       grouping(key) AS is_total
 FROM piece
 GROUP BY GROUPING SETS ((key), ());
 

@@ -3,12 +3,13 @@
 A question that cannot be answered is a Refusal: its code is stable, its message says what to ask instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.credit import MODELS
+from schemas.credit import MODELS, PERIOD_MODELS
 from schemas.identifier import email_identifier
 from schemas.instant import parse_instant
 from schemas.money import EXPONENTS
@@ -19,6 +20,9 @@ DIMENSIONS = (
     "channel", "source", "medium", "campaign", "content", "term", "landing_page", "referrer", "owner",
 )  # fmt: skip
 """What `revenue` can be broken down by. All describe the touch, only `owner` the deal."""
+
+PERIOD_DIMENSION = "channel"
+"""What the models of a period credit."""
 
 STAGES = ("open", "won", "lost")
 """Stages of the deals that `deals` lists; a deleted one is found by its id alone."""
@@ -62,22 +66,25 @@ def question_of(  # noqa: PLR0913 - one argument for each word of the address
     until: str | None = None,
     currency: str | None = None,
     as_of: str | None = None,
+    models: Sequence[str] = MODELS,
 ) -> Question:
-    """The question that the words of an address ask. Raises Refusal."""
+    """The question that the words of an address ask; `models` are those that can be asked for. Raises Refusal."""
     first, last = _date(since, "from"), _date(until, "to")
     if first and last and last < first:
         raise Refusal(400, "invalid_period", f"to={until} is before from={since}; `to` is the day after the last one")
+    if model in PERIOD_MODELS and model in models and by != PERIOD_DIMENSION:
+        raise Refusal(400, "model_by_channel_only", f"model={model} answers by={PERIOD_DIMENSION} alone, not by={by}")
     return Question(
-        model=one_of(model, MODELS, "model", "model"),
+        model=one_of(model, models, "model", "model"),
         by=one_of(by, DIMENSIONS, "dimension", "by"),
         since=first,
         until=last,
         currency=_currency(currency),
-        as_of=_instant(as_of),
+        as_of=instant_of(as_of, "as_of"),
     )
 
 
-def one_of(value: str, allowed: tuple[str, ...], noun: str, parameter: str) -> str:
+def one_of(value: str, allowed: Sequence[str], noun: str, parameter: str) -> str:
     """`value` when it is allowed. Raises Refusal `unknown_<noun>` that lists what is."""
     if value in allowed:
         return value
@@ -105,6 +112,17 @@ def deal_addresses(address: str) -> list[tuple[str, str]]:
     return [(address[:place], address[place + 1 :]) for place in colons]
 
 
+def instant_of(text: str | None, parameter: str) -> datetime | None:
+    """The instant of an RFC 3339 date-time. Raises Refusal `invalid_<parameter>`."""
+    if not text:
+        return None
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        hint = "; in an address + is written %2B" if " " in text else ""
+        raise Refusal(400, f"invalid_{parameter}", f"{parameter}={text!r}: {error}{hint}") from error
+
+
 def last_days(days: int, today: date) -> tuple[date, date]:
     """The period of `days` days that ends with `today`, its end exclusive."""
     tomorrow = today + timedelta(days=1)
@@ -127,16 +145,6 @@ def _currency(code: str | None) -> str | None:
     if code.upper() not in EXPONENTS:
         raise Refusal(400, "unknown_currency", f"currency={code!r} is no code of ISO 4217 such as EUR")
     return code.upper()
-
-
-def _instant(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        hint = "; in an address + is written %2B" if " " in text else ""
-        raise Refusal(400, "invalid_as_of", f"as_of={text!r}: {error}{hint}") from error
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:

@@ -1,7 +1,8 @@
 """From rows of the store to answers: pure. A row is read by its column names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any, Protocol
 
 from schemas.money import decimal_text
@@ -10,6 +11,7 @@ from services.reports.answers import (
     Deal,
     DealCredits,
     DealDetail,
+    Interval,
     KeptApart,
     KeptApartRow,
     MissingRate,
@@ -19,6 +21,12 @@ from services.reports.answers import (
 )
 from services.reports.questions import Question, Refusal
 
+_OF_SPEND = frozenset({"channel", "source", "medium", "campaign"})
+"""The dimensions that spend has too; nobody says which page or which sales representative it was for."""
+
+
+NO_INTERVALS: Mapping[str, tuple[int, int]] = {}
+
 
 class Row(Protocol):
     """Values by column name."""
@@ -26,13 +34,22 @@ class Row(Protocol):
     def __getitem__(self, column: str, /) -> Any: ...
 
 
-def reported_currency(question: Question, won: Sequence[Row]) -> str | None:
-    """The currency asked for, else the first of `won`, which are sorted by number of deals."""
-    return question.currency or next((row["currency"] for row in won), None)
+def tells_spend(question: Question) -> bool:
+    """Whether the question is about something that spend is told by."""
+    return question.by in _OF_SPEND
 
 
-def revenue_of(question: Question, currency: str | None, won: Sequence[Row], keyed: Sequence[Row]) -> Revenue:
-    """The report: `won` is the money by currency, `keyed` that of `currency` by key, with one total row."""
+def revenue_of(
+    question: Question,
+    currency: str | None,
+    keyed: Sequence[Row],
+    missing: Sequence[Row],
+    intervals: Mapping[str, tuple[int, int]] = NO_INTERVALS,
+) -> Revenue:
+    """The report: `keyed` is the money in `currency` by key, with one total row, `missing` what is in no row.
+
+    `intervals` are between what the amounts lie, by key, where that was asked for.
+    """
     totals = RevenueTotal(**_figures(next(row for row in keyed if row["is_total"]), currency))
     keys = [(row["amount"], row["key"], row) for row in keyed if not row["is_total"]]
     return Revenue(
@@ -42,31 +59,58 @@ def revenue_of(question: Question, currency: str | None, won: Sequence[Row], key
         to=_iso(question.until),
         currency=currency,
         rows=[
-            RevenueRow(key=key, **_figures(row, currency))
+            RevenueRow(key=key, interval=_interval(intervals.get(key), currency), **_figures(row, currency))
             for _, key, row in sorted(keys, key=lambda each: (-each[0], each[1]))
         ],
         total=totals.amount,
         totals=totals,
-        missing_rates=[
-            MissingRate(
-                from_=row["currency"],
-                to=currency or "",
-                deals=row["deals"],
-                amount=decimal_text(int(row["amount"]), row["currency"]),
-            )
-            for row in won
-            if row["currency"] != currency
-        ],
+        missing_rates=missing_rates_of(missing, currency),
     )
 
 
+def missing_rates_of(missing: Sequence[Row], currency: str | None) -> list[MissingRate]:
+    """Money that no figure of a report in `currency` has."""
+    return [
+        MissingRate(
+            from_=row["currency"],
+            to=currency or "",
+            deals=row["deals"],
+            amount=decimal_text(int(row["amount"]), row["currency"]),
+            spend=decimal_text(int(row["spend"]), row["currency"]),
+            day=row["day"].isoformat(),
+        )
+        for row in missing
+    ]
+
+
 def _figures(row: Row, currency: str | None) -> dict[str, Any]:
-    return {
-        "amount": decimal_text(int(row["amount"] or 0), currency) if currency else "0.00",
-        "deals": round(float(row["deals"] or 0), 6),
+    amount, deals, spend = int(row["amount"] or 0), round(float(row["deals"] or 0), 6), row["spend"]
+    figures = {
+        "amount": decimal_text(amount, currency) if currency else "0.00",
+        "deals": deals,
         "leads": row["leads"],
         "visits": row["visits"] or 0,
     }
+    if spend is None or currency is None:
+        return figures
+    return figures | {
+        "spend": decimal_text(int(spend), currency),
+        "roas": round(float(amount / spend), 4) if spend else None,
+        "cac": _for_each(int(spend), deals, currency),
+        "cost_per_lead": _for_each(int(spend), row["leads"], currency),
+    }
+
+
+def _interval(ends: tuple[int, int] | None, currency: str | None) -> Interval | None:
+    if ends is None or currency is None:
+        return None
+    low, high = (decimal_text(end, currency) for end in ends)
+    return Interval(low=low, high=high)
+
+
+def _for_each(minor: int, count: float, currency: str) -> str | None:
+    """The money divided by the count, half even; None when there is nobody to divide it by."""
+    return decimal_text(round(minor / Fraction(count)), currency) if count else None
 
 
 def deal_address(row: Row) -> str:

@@ -1,22 +1,30 @@
 """What reports reads from Postgres. Every method answers from one snapshot of the state."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.credit import MODELS
+from schemas.credit import MODELS, PERIOD_MODELS
 from services.reports.answers import Deal, DealCredits, DealDetail, KeptApart, Revenue
+from services.reports.explain_answers import DealExplanation
+from services.reports.explain_rows import explanation_of
 from services.reports.lead_store import LeadStore
-from services.reports.questions import Period, Question, Refusal, deal_addresses, period_of
+from services.reports.ledger_store import LedgerStore, deal_evidence
+from services.reports.loop_store import LoopStore, paths_in
+from services.reports.period_models import earned_by_channel, intervals_of, with_credits
+from services.reports.questions import DEFAULT_MODEL, Period, Question, Refusal, deal_addresses, period_of
+from services.reports.receipt_answers import Receipts
+from services.reports.receipts import Span
 from services.reports.rows import (
     credits_of,
     deal_detail_of,
     deal_of,
     kept_apart_of,
     pick_deal,
-    reported_currency,
     revenue_of,
+    tells_spend,
 )
 from services.reports.snapshot import snapshot
 from services.runtime.postgres import Connection, Database, Record, load_queries
@@ -42,24 +50,37 @@ class Store:
         self._database = database
         self._first_rules = rules
         self.leads = LeadStore(database)
+        self.loop = LoopStore(database)
+        self._ledger = LedgerStore(database)
 
     async def rules(self) -> Rules:
         """The rules that the state was derived under. Asked anew each time: a replay changes them."""
         return await stored_rules(self._database) or self._first_rules
 
-    async def revenue(self, question: Question) -> Revenue:
-        """Who earned what in the period."""
-        period = await self._period(question)
+    async def models(self) -> tuple[str, ...]:
+        """The models that the ledger keeps: the built-in ones and those of the rules."""
+        return (*MODELS, *(await self.rules()).custom_models)
+
+    async def revenue(self, question: Question, *, with_intervals: bool = False) -> Revenue:
+        """Who earned what in the period, and what it cost; of a model of the period perhaps with intervals."""
+        zone = (await self.rules()).zone
+        won = (*period_of(question.since, question.until, zone), question.as_of)
+        days = (question.since, question.until)
         async with snapshot(self._database) as connection:
-            won = await connection.fetch(queries.won_by_currency, *period, question.as_of)
-            currency = reported_currency(question, won)
+            currency = question.currency or await connection.fetchval(queries.reported_currency, *won, *days)
+            money = (*won, currency, zone.key)
+            spent = (*days, tells_spend(question))
             if question.by == "owner":
-                keyed = await connection.fetch(queries.revenue_by_owner, *period, question.as_of, currency)
+                keyed = await connection.fetch(queries.revenue_by_owner, *money)
             else:
-                keyed = await connection.fetch(
-                    queries.revenue_by_touch, *period, question.as_of, currency, question.model, question.by
-                )
-        return revenue_of(question, currency, won, keyed)
+                model = DEFAULT_MODEL if question.model in PERIOD_MODELS else question.model
+                keyed = await connection.fetch(queries.revenue_by_touch, *money, *spent, model, question.by)
+            missing = await connection.fetch(queries.missing_rates, *money, *spent)
+            paths = await paths_in(connection, question, currency, zone) if question.model in PERIOD_MODELS else []
+        if question.model in PERIOD_MODELS:
+            earned = await asyncio.to_thread(earned_by_channel, question.model, paths, with_intervals=with_intervals)
+            return revenue_of(question, currency, with_credits(keyed, earned), missing, intervals_of(earned))
+        return revenue_of(question, currency, keyed, missing)
 
     async def deals(self, question: Question, stage: str | None, limit: int) -> list[Deal]:
         """Deals that closed in the question's period, the newest first."""
@@ -85,15 +106,18 @@ class Store:
             )
         return credits_of(deal, question.model, entry)
 
-    async def credits_by_model(self, address: str) -> tuple[DealDetail, list[DealCredits]]:
-        """The deal as it is now, and who earned it under each model. Raises Refusal."""
+    async def explain(self, address: str, question: Question, *, all_models: bool = False) -> DealExplanation:
+        """Why the deal's money went where it went, under the question's model and at its `as_of`. Raises Refusal."""
+        rules = await self.rules()
+        asked = (question.model, *(name for name in await self.models() if all_models and name != question.model))
         async with snapshot(self._database) as connection:
             deal = await _deal_at(connection, address)
-            entries = [
-                await connection.fetchrow(queries.credits_of_deal, deal["provider"], deal["deal_id"], model, None)
-                for model in MODELS
-            ]
-        return deal_detail_of(deal), [credits_of(deal, *each) for each in zip(MODELS, entries, strict=True)]
+            found = await deal_evidence(connection, deal, question.model, rules.lookback, question.as_of)
+        return explanation_of(deal, found, rules, asked, question.as_of)
+
+    async def receipts(self, question: Question, span: Span, limit: int) -> Receipts:
+        """What moved in the question's report within the span, by cause and deal; `limit` corrections at most."""
+        return await self._ledger.receipts(question, await self.rules(), span, limit)
 
     async def backlog(self, log_ids: Sequence[UUID]) -> Backlog:
         """Positions and notes of one instant: a record counts as read only together with the notes that it left."""

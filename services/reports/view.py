@@ -1,5 +1,6 @@
 """What the dashboard shows: pure. Answers in, one value for the template out; every text in it is plain text."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -137,15 +138,16 @@ def view_of(question: Question, revenue: Revenue) -> View:
                 current=False,
             )
             for each in revenue.missing_rates
+            if each.deals
         ],
     )
 
 
-def switches_of(question: Question, today: date) -> Switches:
+def switches_of(question: Question, today: date, models: Sequence[str] = MODELS) -> Switches:
     """All models, periods (with `today` as the last day) and dimensions, each keeping the rest of the question."""
     spans: list[tuple[str, date | None, date | None]] = [(label, *last_days(days, today)) for label, days in PERIODS]
     return Switches(
-        models=[Choice(title_of(model), href(question, model=model), model == question.model) for model in MODELS],
+        models=[Choice(title_of(model), href(question, model=model), model == question.model) for model in models],
         periods=[
             Choice(label, href(question, since=since, until=until), (since, until) == (question.since, question.until))
             for label, since, until in [*spans, ("All time", None, None)]

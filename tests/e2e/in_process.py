@@ -90,9 +90,7 @@ async def _run(service: Service) -> None:
     dsn, id_key = settings.database_url.get_secret_value(), settings.id_key.get_secret_value()
     async with connect(dsn, application=service.name, size=4) as own, open_history(settings) as logs:
         handler: Any = (
-            Resolver(own, id_key, rules.own_domains)
-            if service.name == IDENTITY
-            else Crediting(own, id_key, rules)
+            Resolver(own, id_key, rules.own_domains) if service.name == IDENTITY else Crediting(own, id_key, rules)
         )
         await consume(logs, own, group=service.name, topics=READERS[service.name], handler=handler, service=service)
 

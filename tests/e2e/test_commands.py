@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.credit import MODELS
 from services.local.child import answers
 from tests.e2e.installation import SERVICES, Installation
 
@@ -32,11 +33,21 @@ def run(environment: dict[str, str], *arguments: str, stdin: str = "") -> subpro
 
 
 def test_explain_shows_the_deals_journey_and_what_each_model_gives(installation: Installation) -> None:
-    page = installation.command("explain", "D-1")
+    page = installation.command("explain", "D-1", "--all-models")
     assert "Deal webhook:D-1 is won, 10.00 EUR" in page
     assert "email:ann@customer.example" in page
     assert "[red]news / email" in page, "a source is text, not markup"
-    assert page.count("10.00") == 6, "the deal, four models, the sum"
+    assert all(model in page for model in MODELS)
+    assert json.loads(installation.command("explain", "D-1", "--json"))["splits"][0]["parts"][0]["amount"] == "10.00"
+
+
+def test_receipts_show_what_moved_and_why(installation: Installation) -> None:
+    page = installation.command("receipts", "--since", "2026-01-01T00:00:00Z")
+    assert "0.00 before, 10.00 after: +10.00 EUR" in page
+    answer = json.loads(installation.command("receipts", "--since", "2026-01-01T00:00:00Z", "--json"))
+    assert (answer["difference"], {line["deal"] for line in answer["receipts"]}) == ("10.00", {"webhook:D-1"})
+    refused = run(installation.environment, "receipts", "--since", "yesterday")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
 
 
 def test_a_deal_that_nobody_knows_is_one_line(installation: Installation) -> None:

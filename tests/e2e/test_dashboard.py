@@ -23,6 +23,7 @@ from services.runtime.http import serve_http
 from services.runtime.open_log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
+from tests.rewriting import REWRITES_LEDGER
 from tests.state_rows import ADMIN_TOKEN, ID_KEY, PAID, Deal, Visit, put_all, put_lead
 
 TODAY = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -265,7 +266,7 @@ async def test_hostile_titles_campaigns_and_referrers_are_text(page, address, da
 
     await put_hostile(database, [f"harmless {number}" for number in range(len(HOSTILE))])
     harmless = await shapes(page, address)
-    await database.execute("TRUNCATE visits, deals, entries, credits")
+    await database.execute(REWRITES_LEDGER + "TRUNCATE visits, deals, entries, credits")
     await put_hostile(database, HOSTILE)
     assert await shapes(page, address) == harmless
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from schemas.credit import MODELS
 from schemas.topics import DEALS, EVENTS
 from schemas.visit import DIRECT
 from services.reports.app import create_app
@@ -36,6 +37,8 @@ ANN, BOB = "email:ann@example.org", "email:bob@example.org"
 FIRST = Visit("v1", "2026-03-01 10:00", PAID, ANN, "https://shop.example/?gclid=1", "https://www.Google.com/search?q=x")
 SECOND = Visit("v1", "2026-03-05 10:00", MAIL, ANN, "https://shop.example/offer")
 THIRD = Visit("v2", "2026-03-08 10:00", DIRECT, BOB)
+NO_SPEND = {"spend": None, "roas": None, "cac": None, "cost_per_lead": None}
+NO_MORE = {**NO_SPEND, "interval": None}
 
 
 @pytest_asyncio.fixture
@@ -77,7 +80,8 @@ def amounts(report):
 async def test_an_empty_state_answers_an_empty_report(client):
     assert await get(client, "revenue") == {
         "model": "linear", "by": "channel", "from": None, "to": None, "currency": None, "rows": [],
-        "total": "0.00", "totals": {"amount": "0.00", "deals": 0, "leads": 0, "visits": 0, "spend": None}, "missing_rates": [],
+        "total": "0.00", "totals": {"amount": "0.00", "deals": 0, "leads": 0, "visits": 0, **NO_SPEND},
+        "missing_rates": [],
     }  # fmt: skip
 
 
@@ -88,11 +92,11 @@ async def test_revenue_by_channel_has_money_shares_leads_and_visits(client, data
     report = await get(client, "revenue", model="position_based")
     assert report["currency"] == "EUR"
     assert report["rows"] == [
-        {"key": "Direct", "amount": "40.00", "deals": 0.4, "leads": 1, "visits": 1, "spend": None},
-        {"key": "Paid Search", "amount": "40.00", "deals": 0.4, "leads": 1, "visits": 1, "spend": None},
-        {"key": "Email", "amount": "20.00", "deals": 0.2, "leads": 1, "visits": 1, "spend": None},
+        {"key": "Direct", "amount": "40.00", "deals": 0.4, "leads": 1, "visits": 1, **NO_MORE},
+        {"key": "Paid Search", "amount": "40.00", "deals": 0.4, "leads": 1, "visits": 1, **NO_MORE},
+        {"key": "Email", "amount": "20.00", "deals": 0.2, "leads": 1, "visits": 1, **NO_MORE},
     ]
-    assert report["totals"] == {"amount": "100.00", "deals": 1, "leads": 2, "visits": 3, "spend": None}
+    assert report["totals"] == {"amount": "100.00", "deals": 1, "leads": 2, "visits": 3, **NO_SPEND}
 
 
 async def test_money_of_a_deal_without_a_touch_is_a_row_in_every_dimension_of_touches(client, database):
@@ -150,16 +154,43 @@ async def test_revenue_by_owner_counts_the_leads_of_the_deals_contacts_and_the_t
     )  # fmt: skip
     report = await get(client, "revenue", by="owner")
     assert report["rows"] == [
-        {"key": "Rita", "amount": "10.00", "deals": 2, "leads": 1, "visits": 2, "spend": None},
-        {"key": "(not set)", "amount": "1.00", "deals": 1, "leads": 1, "visits": 0, "spend": None},
+        {"key": "Rita", "amount": "10.00", "deals": 2, "leads": 1, "visits": 2, **NO_MORE},
+        {"key": "(not set)", "amount": "1.00", "deals": 1, "leads": 1, "visits": 0, **NO_MORE},
     ]
-    assert report["totals"] == {"amount": "11.00", "deals": 3, "leads": 2, "visits": 2, "spend": None}
+    assert report["totals"] == {"amount": "11.00", "deals": 3, "leads": 2, "visits": 2, **NO_SPEND}
+
+
+@pytest.mark.parametrize(
+    ("model", "paid", "direct"),
+    [
+        pytest.param("shapley", "50.00", "150.01", id="one of the two deals is shared evenly"),
+        pytest.param("markov", "66.67", "133.34", id="without Direct nothing is won, without Paid Search half"),
+    ],
+)
+async def test_models_of_the_period_share_its_won_money_by_channel(client, database, model, paid, direct):
+    """One deal by Paid Search and Direct, one by Direct alone, two visitors by Paid Search alone, one deal of nobody known."""
+    last, others = (
+        Visit("v1", "2026-03-06 10:00", DIRECT, ANN),
+        [Visit(v, "2026-03-09 10:00", PAID) for v in ("v3", "v4")],
+    )
+    await put_lead(database, ANN)
+    await put_lead(database, BOB)
+    await put_all(database, FIRST, last, THIRD, *others, Deal("D-3"))
+    await put_all(database, Deal("D-1", 10_001, visits=(FIRST, last), contacts=(ANN,)))
+    await put_all(database, Deal("D-2", visits=(THIRD,), contacts=(BOB,)))
+    report = await get(client, "revenue", model=model, intervals=True)
+    assert amounts(report) == {"Paid Search": paid, "Direct": direct, "Unattributed": "100.00"}
+    assert report["total"] == "300.01"
+    for row in (row for row in report["rows"] if row["key"] != "Unattributed"):
+        assert float(row["interval"]["low"]) <= float(row["amount"]) <= float(row["interval"]["high"])
+    assert await refusal(client, "revenue", model=model, by="source") == (400, "model_by_channel_only")
+    assert await refusal(client, "deals/D-1/credits", model=model) == (400, "unknown_model")
 
 
 async def test_a_channel_without_money_is_a_row_of_its_visits(client, database):
     await put_all(database, FIRST, THIRD, Deal("D-1", visits=(FIRST,)))
     rows = (await get(client, "revenue"))["rows"]
-    assert rows[1] == {"key": "Direct", "amount": "0.00", "deals": 0, "leads": 0, "visits": 1, "spend": None}
+    assert rows[1] == {"key": "Direct", "amount": "0.00", "deals": 0, "leads": 0, "visits": 1, **NO_MORE}
 
 
 async def test_a_lead_that_came_by_two_channels_is_one_lead_in_all(client, database):
@@ -202,8 +233,8 @@ async def test_currencies_are_never_added_up_and_the_others_are_named(client, da
     report = await get(client, "revenue")
     assert (report["currency"], report["total"], report["totals"]["deals"]) == ("EUR", "200.00", 2)
     assert report["missing_rates"] == [
-        {"from": "JPY", "to": "EUR", "deals": 1, "amount": "5000"},
-        {"from": "USD", "to": "EUR", "deals": 1, "amount": "999.00"},
+        {"from": "JPY", "to": "EUR", "deals": 1, "amount": "5000", "spend": "0", "day": "2026-03-10"},
+        {"from": "USD", "to": "EUR", "deals": 1, "amount": "999.00", "spend": "0.00", "day": "2026-03-10"},
     ]
     in_yen = await get(client, "revenue", currency="jpy")
     assert (in_yen["currency"], in_yen["total"]) == ("JPY", "5000")
@@ -290,7 +321,7 @@ async def test_a_deal_tells_its_contacts_leads_and_models(client, database):
     deal = await get(client, "deals/D-1")
     assert deal["contacts"] == [ANN, "user:1"]
     assert deal["leads"] == [str(lead)]
-    assert deal["models"] == ["first_touch", "last_touch", "linear", "position_based"]
+    assert deal["models"] == sorted(MODELS)
     assert (deal["first_channel"], deal["last_channel"], deal["touches"], deal["owner"]) == (
         "Paid Search",
         "Email",
@@ -368,7 +399,7 @@ async def test_a_question_that_has_no_answer_is_refused_with_a_stable_code(clien
 
 async def test_an_unknown_model_is_told_the_known_ones(client):
     message = (await client.get("/api/v1/revenue", params={"model": "best"})).json()["message"]
-    assert "first_touch, last_touch, linear, position_based" in message
+    assert "first_touch, last_touch, last_non_direct, linear" in message
 
 
 async def test_nobody_reads_reports_without_the_admin_token(client):
@@ -402,7 +433,7 @@ async def test_status_is_settled_when_all_is_read_and_nothing_is_noted(client, d
     await database.execute("DELETE FROM notes")
     status = await get(client, "status")
     assert status["settled"]
-    assert status["rules"] == {"lookback_days": 90, "own_domains": [], "timezone": "Europe/Berlin"}
+    assert status["rules"] == {"lookback_days": 90, "models": "", "own_domains": [], "timezone": "Europe/Berlin"}
 
 
 async def test_positions_of_another_log_do_not_count(client, database, settings):

@@ -14,6 +14,7 @@ from services.runtime.kafka_topics import make_topics
 from services.runtime.open_log import open_history
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
+from tests.rewriting import REWRITES_LEDGER
 from tests.state_rows import Deal, Visit, put_deal, put_entry
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -132,14 +133,14 @@ async def test_a_won_deal_balances_with_its_current_entry_under_every_model(watc
 async def broken(watcher, database, statement):
     await put_deal(database, WON)
     await put_deal(database, Deal("2"))
-    await database.execute(statement)
+    await database.execute(REWRITES_LEDGER + statement)
     return (await watcher.look()).unbalanced_deals
 
 
 async def test_a_won_deal_without_an_entry_does_not_balance(watcher, database):
     await put_deal(database, WON)
-    await database.execute("DELETE FROM credits")
-    await database.execute("DELETE FROM entries")
+    await database.execute(REWRITES_LEDGER + "DELETE FROM credits")
+    await database.execute(REWRITES_LEDGER + "DELETE FROM entries")
     assert (await watcher.look()).unbalanced_deals == 1
 
 

@@ -13,6 +13,7 @@ from services.runtime.log import Record
 from services.runtime.postgres import Database, columns
 from services.runtime.reading import Reader, Taken
 from tests.faulty import SERVICES
+from tests.rewriting import REWRITES_LEDGER
 
 LOG_ID = UUID(int=4)
 PLACES = [Place(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
@@ -69,7 +70,7 @@ class Consumer:
 
 async def begin_log_anew(database: Database) -> None:
     """As if nothing had ever been read."""
-    await database.execute(";".join(f"DELETE FROM state.{name}" for name in await _tables(database)))
+    await database.execute(REWRITES_LEDGER + ";".join(f"DELETE FROM state.{name}" for name in await _tables(database)))
     for group in READERS:
         await database.execute(queries.make_positions, LOG_ID, group, *columns(PLACES))
 
@@ -102,7 +103,7 @@ async def recall(database: Database) -> None:
     tables = await _tables(database)
     gone = [f"DELETE FROM state.{name}" for name in tables]  # credits go before their entries, and come after them
     back = [f"INSERT INTO state.{name} OVERRIDING SYSTEM VALUE TABLE remembered.{name}" for name in reversed(tables)]
-    await database.execute(";".join(gone + back))
+    await database.execute(REWRITES_LEDGER + ";".join(gone + back))
 
 
 async def left_undone(database: Database) -> list[str]:

@@ -9,6 +9,7 @@ what they derive. Each file is one subject and reads beside the rules of the REA
     offline     whose a call, a fair or a letter is
     deals       which version of a deal counts, and which touches it is credited to
     models      how a deal's money is shared out
+    money       what a source cost, and what a currency is worth
     state       all of it together, as the rows that `closedloop digest` reads
 
 Of the product it takes only what has tests of its own: how identifiers are written, what a url and a referrer mean, and

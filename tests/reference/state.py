@@ -12,6 +12,7 @@ from schemas.deal import Deal, Stage
 from tests.reference.counting import records_of, that_count
 from tests.reference.deals import Journey, journey_of, newest_deals, touches_of
 from tests.reference.models import divided, shares_of
+from tests.reference.money import rate_rows, spend_rows
 from tests.reference.offline import OfflineTouch, offline_touches_of
 from tests.reference.people import People, Person, people_of
 from tests.reference.visits import Visit, click_ids, visits_of
@@ -38,6 +39,8 @@ def present_state(payloads: Iterable[dict[str, Any]], lookback: timedelta = time
         "visits": [visit_row(visit) for visit in visits],
         "offline_touches": sorted(map(offline_row, offline), key=nulls_last),
         "deals": [deal_row(deal) for deal in deals],
+        "spend": spend_rows(counting),
+        "rates": rate_rows(counting),
         "credits": [row for journey in journeys for row in credit_rows(journey)],
     }
 

@@ -24,6 +24,16 @@ CREATE VIEW state.null_touch AS
             SELECT FROM state.lead_of m JOIN state.deals d ON d.contacts @> ARRAY[m.identifier]
             WHERE m.lead = l.lead AND d.stage = 'won');
 
+-- What a touch is called in a report by one of its dimensions; of a referrer it is the host.
+CREATE FUNCTION state.key_of(
+    dimension text, channel text, source text, medium text, campaign text, content text, term text, landing_page text, referrer text
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN dimension = 'referrer' THEN
+            coalesce(lower(substring(referrer FROM '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)')), '(none)')
+        ELSE coalesce(CASE dimension WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'medium' THEN medium
+            WHEN 'campaign' THEN campaign WHEN 'content' THEN content WHEN 'term' THEN term
+            WHEN 'landing_page' THEN landing_page END, '(not set)') END;
+
 -- Deals of a period that are not won: a lost one may have no date of its end.
 CREATE INDEX deals_lost ON state.deals (coalesce(closed_at, updated_at)) WHERE stage = 'lost';
 CREATE INDEX deals_open ON state.deals (coalesce(created_at, updated_at)) WHERE stage = 'open';

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from attributor.journey import Entry, Journey, cause_of, entry_of, milestone, same, window
+from attributor.journey import Entry, Journey, cause_of, entry_of, same
 from schemas.credit import Cause
 from schemas.deal import DealState, Stage
 from schemas.visit import DIRECT, Touch
 from services.attribution.weights import MODELS
+from services.attribution.window import milestone, window
 from tests.builders import SITE, at
 
 LOOKBACK = timedelta(days=90)

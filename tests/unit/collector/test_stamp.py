@@ -280,6 +280,8 @@ def test_a_deal_without_an_id_is_one_version_however_often_it_is_sent():
         {"type": "contact", "contact_id": "7"},
         {"type": "unlink", "a": "user:1", "b": "user:2"},
         {"type": "erase", "email": "ann@example.org"},
+        {"type": "spend", "date": "2026-03-01", "source": "google", "amount": "1", "currency": "EUR"},
+        {"type": "rate", "date": "2026-03-01", "from": "USD", "to": "EUR", "rate": "0.9"},
     ],
 )
 def test_times_from_the_books_are_neither_corrected_nor_clamped(item):

@@ -118,7 +118,11 @@ def test_hits_carry_their_identifiers_in_the_order_in_which_they_name_a_lead() -
     ],
 )
 def test_which_events_are_hits(kind: str, is_hit: bool) -> None:
-    pair = {"a": "user:1", "b": "user:2"} if kind == "unlink" else {}
+    pair: dict[str, Any] = {
+        "unlink": {"a": "user:1", "b": "user:2"},
+        "spend": {"date": "2026-03-01", "amount": "1", "currency": "EUR"},
+        "rate": {"date": "2026-03-01", "from": "USD", "to": "EUR", "rate": "0.9"},
+    }.get(kind, {})
     given = delivery(make_event(kind, "e", at(), visitor_id="v", **pair))
     assert (given.event.type in HITS) is is_hit
     assert say(make_event(kind, "e", at(), **pair)).hits == [], "without a visitor there is no visit"

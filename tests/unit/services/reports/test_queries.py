@@ -9,10 +9,23 @@ from pglast.visitors import Visitor
 
 from services.runtime.postgres import load_queries
 
-IDENTITYS = ["0002_identity.sql", "0007_people.sql", "0008_leads.sql", "0009_numbers.sql", "0010_hit_keys.sql"]
+IDENTITYS = [
+    "0002_identity.sql",
+    "0007_people.sql",
+    "0008_leads.sql",
+    "0009_numbers.sql",
+    "0010_hit_keys.sql",
+    "0011_models.sql",
+    "0012_money.sql",
+    "0013_reports.sql",
+]
 READERS = [
     ("services.reports", "queries.sql"),
     ("services.reports", "leads.sql"),
+    ("services.reports", "ledger.sql"),
+    ("services.reports", "journeys.sql"),
+    ("services.reports", "funnel.sql"),
+    ("services.reports", "owners.sql"),
     ("services.reports", "watch.sql"),
     ("attributor", "queries.sql"),
 ]
@@ -53,7 +66,20 @@ def test_the_parser_sees_tables_wherever_they_stand():
 
 def test_identity_keeps_its_tables_and_publishes_views():
     assert made_by_identity("TABLE") >= {"identifiers", "pairs", "visitors", "hits", "carriers", "visits", "statements"}
-    assert made_by_identity("VIEW") >= {"lead_of", "touch", "visit", "hit", "said", "carried", "joined", "parted"}
+    assert made_by_identity("VIEW") >= {
+        "lead_of",
+        "touch",
+        "visit",
+        "hit",
+        "said",
+        "carried",
+        "joined",
+        "parted",
+        "spend",
+        "rate",
+        "step",
+        "null_touch",
+    }
 
 
 @pytest.mark.parametrize("query", CASES)
