@@ -69,19 +69,27 @@ class Concerned(NamedTuple):
     cuts: Sequence[Pair] = ()
     touches: Sequence[TouchKey] = ()
     """The offline ones."""
-    registered: Sequence[UUID] = ()
+    registered: Collection[UUID] = ()
     """Identifiers in forms and calls that identify: their leads may have been created at another time."""
 
 
 async def concerned_statements(database: Database, facts: Facts) -> Concerned:
-    """What all records of the batch's event ids say of people."""
+    """What all records of the batch's event ids say of people; of a visitor's not the forms that only hits contest."""
     if not facts.hits and not facts.statements:
         return Concerned()
-    said = columns([statement[:2] for statement in facts.statements]) or [[], []]
+    said = columns([(each.scope, each.event_id, each.rank) for each in facts.statements]) or [[], [], []]
     hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
     rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
+    named = [each.identifiers for each in facts.statements if each.type in REGISTRATIONS and each.identifiers]
     return Concerned(
         sorted({(row["a"], row["b"]) for row in rows if row["a"] is not None}),
         sorted((row["scope"], row["event_id"]) for row in rows if row["type"] == EventType.touch),
-        sorted({each for row in rows if row["type"] in REGISTRATIONS for each in row["identifiers"] or ()}),
+        {UUID(each) for listed in named for each in listed.split(",")}
+        | {each for row in rows if row["type"] in REGISTRATIONS for each in row["identifiers"] or ()},
     )
+
+
+async def registered_in(connection: Connection, keys: Sequence[TouchKey]) -> set[UUID]:
+    """Whom the forms and calls of these (scope, event id) name, whether they count or not."""
+    rows = await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else []
+    return {row["identifier"] for row in rows}

@@ -46,20 +46,32 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $
 ON CONFLICT DO NOTHING;
 
 -- name: concerned_statements
--- The offline touches, cuts and registrations among all records of the batch's event ids, whether they count or not.
+-- The offline touches and cuts among all records of the batch's event ids, whether they count or not; and the forms and calls
+-- among those records that the batch itself does not hold.
 SELECT said.*
-FROM unnest($1::uuid[], $2::text[]) AS batch (scope, event_id)
+FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS batch (scope, event_id, rank)
 CROSS JOIN LATERAL (
     SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
     WHERE s.scope = batch.scope AND s.event_id = batch.event_id
-        AND s.type IN ('touch', 'unlink', 'form', 'identify') OFFSET 0) AS said
+        AND (s.type IN ('touch', 'unlink') OR s.type IN ('form', 'identify') AND s.rank <> batch.rank) OFFSET 0) AS said
 UNION
 SELECT said.*
-FROM unnest($3::text[], $4::text[]) AS batch (visitor_id, event_id)
+FROM unnest($4::text[], $5::text[]) AS batch (visitor_id, event_id)
 CROSS JOIN LATERAL (
     SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
     WHERE s.visitor_id = batch.visitor_id AND s.event_id = batch.event_id AND s.visitor_id IS NOT NULL
-        AND s.type IN ('touch', 'unlink', 'form', 'identify') OFFSET 0) AS said;
+        AND s.type IN ('touch', 'unlink') OFFSET 0) AS said;
+
+-- name: registered_in
+-- Whom the forms and calls of these event ids name, whether they count or not.
+SELECT DISTINCT unnest(s.identifiers) AS identifier
+FROM statements s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+WHERE s.type IN ('form', 'identify');
+
+-- name: note_registrations
+-- A lead of any of these identifiers may have been created at another time, which concerns its deals of any time.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT DISTINCT 'attributor', 'touches', lead::text FROM identifiers WHERE id = ANY ($1::uuid[]);
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.
@@ -207,13 +219,15 @@ WHERE pairs.a = done.a AND pairs.b = done.b AND NOT pairs.settled;
 SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]) ORDER BY visitor_id FOR UPDATE;
 
 -- name: concerned_spans
--- From when to when each visitor's hits may have changed: all records of the batch's event ids, whether they count or not.
-SELECT batch.visitor, min(h.occurred_at), max(h.occurred_at)
+-- From when to when each visitor's hits may have changed: all records of the batch's event ids, whether they count or not. And
+-- which of these ids have several records.
+SELECT batch.visitor, min(h.first_at) AS from_at, max(h.last_at) AS to_at,
+       array_agg(batch.event_id) FILTER (WHERE h.records > 1) AS contested
 FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
 CROSS JOIN LATERAL (
-    SELECT occurred_at FROM hits
+    SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at, count(*) AS records FROM hits
     WHERE hit_key(hits.visitor, hits.event_id) = hit_key(batch.visitor, batch.event_id)
-        AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h
+        AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id) AS h
 GROUP BY batch.visitor;
 
 -- name: fold_ranges

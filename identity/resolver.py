@@ -16,8 +16,9 @@ from identity.facts import facts_of
 from identity.folding import fold_noted, fold_spans
 from identity.offline import TouchKey
 from identity.settling import settle_leads, settle_touches
+from schemas.identifier import identifier_id
 from schemas.note import Note, NoteKind
-from schemas.topics import ATTRIBUTOR, IDENTITY
+from schemas.topics import IDENTITY
 from services.runtime.delivering import Delivery, Fence
 from services.runtime.notes import work_off
 from services.runtime.postgres import Connection, Database
@@ -45,14 +46,20 @@ class Resolver:
         await settle_leads(self._database, facts, concerned.cuts)
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:
+            registered = set(concerned.registered)
             if visitors:
                 numbers = await store.lock_visitors(connection, visitors)
-                spans = await store.concerned_spans(connection, numbers, facts.hits)
+                spans, contested = await store.concerned_spans(connection, numbers, facts.hits)
                 await fold_spans(connection, spans, longest=HITS_AGAIN_AT_ONCE)
+                registered |= await fact_store.registered_in(connection, self._keys(contested))
             if visitors or concerned.touches:
                 await settle_touches(connection, concerned.touches, visitors)
-            await store.leave_notes(connection, registration_notes(concerned.registered))
+            await store.note_registrations(connection, registered)
             await fence(connection)
+
+    def _keys(self, events: Sequence[tuple[str, str]]) -> list[TouchKey]:
+        """What statements call these events of visitors."""
+        return [(identifier_id(f"visitor:{visitor}", self._id_key), event_id) for visitor, event_id in events]
 
     async def work_notes(self) -> bool:
         """Work off some notes: first which visitors and offline touches they concern, then those."""
@@ -61,11 +68,6 @@ class Resolver:
         ) or await work_off(
             self._database, IDENTITY, (NoteKind.visitor, NoteKind.touch), VISITORS_AT_ONCE, settle_noted
         )
-
-
-def registration_notes(identifiers: Sequence[UUID]) -> list[Note]:
-    """The attributor asks when a lead was created for a deal of any time."""
-    return [Note(ATTRIBUTOR, NoteKind.touches, str(identifier)) for identifier in identifiers]
 
 
 async def settle_noted(connection: Connection, notes: Sequence[Note]) -> None:

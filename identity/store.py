@@ -39,10 +39,25 @@ async def lock_visitors(connection: Connection, visitors: Collection[str]) -> di
     return {row["visitor_id"]: row["number"] for row in rows}
 
 
-async def concerned_spans(connection: Connection, numbers: Mapping[str, int], hits: Sequence[HitFact]) -> list[Span]:
-    """Which time of which visitor these hits concern, whether they were new or not."""
+async def concerned_spans(
+    connection: Connection, numbers: Mapping[str, int], hits: Sequence[HitFact]
+) -> tuple[list[Span], list[tuple[str, str]]]:
+    """Which time of which visitor these hits concern, whether they were new or not.
+
+    And the contested ones: visitor and event id of several records.
+    """
     keys = columns([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
-    return [Span(*row) for row in await connection.fetch(QUERIES.concerned_spans, *keys)]
+    rows = await connection.fetch(QUERIES.concerned_spans, *keys)
+    contested = {row["visitor"]: row["contested"] for row in rows if row["contested"]}
+    return [Span(*row[:3]) for row in rows], [
+        (visitor, event_id) for visitor, number in numbers.items() for event_id in contested.get(number, ())
+    ] if contested else []
+
+
+async def note_registrations(connection: Connection, identifiers: Collection[UUID]) -> None:
+    """Let the attributor ask when the leads of these were created."""
+    if identifiers:
+        await connection.execute(QUERIES.note_registrations, sorted(identifiers))
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:

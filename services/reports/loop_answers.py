@@ -7,7 +7,7 @@ from datetime import date
 
 from pydantic import Field
 
-from services.reports.answers import Answer, MissingRate
+from services.reports.answers import Answer, Keyed, MissingRate
 
 
 class OfPeriod(Answer):
@@ -49,10 +49,8 @@ class FunnelFigures(Answer):
     it before the visit, because a CRM knew them already, took 0 days."""
 
 
-class FunnelRow(FunnelFigures):
+class FunnelRow(FunnelFigures, Keyed):
     """The visitors whose first visit had this key. A lead who came by two of them is in both rows."""
-
-    key: str
 
 
 class FunnelCohort(FunnelFigures):
@@ -141,10 +139,8 @@ class PurchaseTimes(Answer):
     """Every bucket."""
 
 
-class PurchaseTimesRow(PurchaseTimes):
+class PurchaseTimesRow(PurchaseTimes, Keyed):
     """The deals whose first touch had this key."""
-
-    key: str
 
 
 class TimeToPurchase(OfPeriod):

@@ -9,11 +9,6 @@ CREATE VIEW state.registration AS
     FROM state.identifiers i JOIN state.statement s ON s.identifiers @> ARRAY[i.id]
     WHERE s.type IN ('form', 'identify');
 
--- What one event id of a visitor may be beyond a hit: also a form, which ceases to be one when its id turns out to be another's.
-DROP INDEX state.statements_by_visitor;
-CREATE INDEX statements_by_visitor ON state.statements (visitor_id, event_id)
-    WHERE visitor_id IS NOT NULL AND type IN ('touch', 'unlink', 'form', 'identify');
-
 -- Five times as quick as a query: it is asked for each model of each deal.
 CREATE OR REPLACE FUNCTION state.total(amounts bigint[]) RETURNS numeric LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 DECLARE
