@@ -28,6 +28,8 @@ from services.runtime.rules import Rules
 
 NOTES_AT_ONCE = 500
 DEALS_AT_ONCE = 500
+IDLE_ROUNDS = 100
+"""So seldom is looked for what is hardly ever there."""
 
 
 class Crediting:
@@ -38,6 +40,7 @@ class Crediting:
         self._id_key = id_key
         self._rules = rules
         self._models = models_of(rules.custom_models)
+        self._idle_rounds = 0
 
     async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
         """Take in the deals of the batch; a CRM's contacts are identity's."""
@@ -56,10 +59,18 @@ class Crediting:
             await fence(connection)
 
     async def work_notes(self) -> bool:
-        """Work off some notes: first which deals they concern, then those deals."""
-        return await work_off(
+        """Work off some notes: first which deals they concern, then those deals.
+
+        Without any, now and then look for deals of older programs: one may still be at work beside this one.
+        """
+        worked = await work_off(
             self._database, ATTRIBUTOR, (NoteKind.lead, NoteKind.touches), NOTES_AT_ONCE, self._note_deals
         ) or await work_off(self._database, ATTRIBUTOR, (NoteKind.deal,), DEALS_AT_ONCE, self._credit_again)
+        if not worked:
+            self._idle_rounds += 1
+            if self._idle_rounds % IDLE_ROUNDS == 1:
+                return await store.note_deals_of_older_programs(self._database, DEALS_AT_ONCE)
+        return worked
 
     async def _note_deals(self, connection: Connection, notes: Sequence[Note]) -> None:
         await store.note_deals(connection, notes, self._rules.lookback)

@@ -39,7 +39,7 @@ class Entry:
     owner: str | None
     touches: tuple[Touch, ...]
     lead_touch: int | None
-    """The place in `touches` of the touch of the lead's creation; None without touches."""
+    """The place in `touches` of that of the lead's creation, 0 without any; None if an older program made this."""
     credits: tuple[Credits, ...]
 
     @property
@@ -56,8 +56,8 @@ def entry_of(deal: DealState | None, journey: Journey, models: Mapping[str, Mode
     assert deal.closed_at is not None
     created_at = deal.created_at or deal.closed_at
     times = [touch.occurred_at for touch in journey.touches]
-    lead = milestone(times, journey.lead_created_at) if times else None
-    course = Course([touch.source.channel for touch in journey.touches], times, lead or 0, milestone(times, created_at))
+    lead = milestone(times, journey.lead_created_at)
+    course = Course([touch.source.channel for touch in journey.touches], times, lead, milestone(times, created_at))
     return Entry(
         amount=deal.amount,
         currency=deal.currency,

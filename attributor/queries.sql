@@ -71,15 +71,14 @@ ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
          t.channel, t.source, t.medium, t.campaign;
 
 -- name: lead_creations
--- When any lead of a deal's contacts first filled out a form or was identified, by any of its identifiers. OFFSET keeps the
--- inner query a look-up by identifier. A shared one names nobody.
-SELECT won.provider, won.deal_id, min(r.occurred_at) AS created_at
+-- When any lead of a deal's contacts first filled out a form or was identified, by any of its identifiers. A shared
+-- one names nobody.
+SELECT won.provider, won.deal_id, min(registration.first_at) AS created_at
 FROM unnest($1::text[], $2::text[]) AS won (provider, deal_id)
 JOIN deals d USING (provider, deal_id)
 JOIN lead_of contact ON contact.identifier = ANY (d.contacts) AND NOT contact.shared
 JOIN lead_of member ON member.lead = contact.lead
-CROSS JOIN LATERAL (
-    SELECT occurred_at FROM registration WHERE registration.identifier = member.identifier OFFSET 0) AS r
+JOIN registration ON registration.identifier = member.identifier
 GROUP BY won.provider, won.deal_id;
 
 -- name: current_entries
@@ -110,6 +109,16 @@ SELECT clock_timestamp();
 UPDATE entries e SET superseded_at = $1, superseded_cause = closed.cause
 FROM unnest($2::text[], $3::text[], $4::text[]) AS closed (provider, deal_id, cause)
 WHERE e.provider = closed.provider AND e.deal_id = closed.deal_id AND e.superseded_at IS NULL;
+
+-- name: note_deals_of_older_programs
+-- Deals whose entry a program has made that knew fewer models are credited again.
+INSERT INTO notes (consumer_group, kind, key)
+SELECT 'attributor', 'deal', older.key
+FROM (
+    SELECT jsonb_build_array(provider, deal_id, $2::text)::text AS key FROM entries
+    WHERE superseded_at IS NULL AND lead_touch IS NULL) AS older
+WHERE NOT EXISTS (SELECT FROM notes n WHERE n.consumer_group = 'attributor' AND n.kind = 'deal' AND n.key = older.key)
+LIMIT $1;
 
 -- name: note_deals
 -- Of notes about leads and touches make notes about the deals they concern: those with a won version that names somebody

@@ -140,6 +140,12 @@ async def correct(connection: Connection, corrections: Sequence[Correction]) -> 
         )
 
 
+async def note_deals_of_older_programs(database: Database, limit: int) -> bool:
+    """Note so many deals that a program has credited which knew fewer models; whether there was any."""
+    done = await database.execute(QUERIES.note_deals_of_older_programs, limit, Cause.rules_changed.value)
+    return done != "INSERT 0 0"
+
+
 async def note_deals(connection: Connection, notes: Sequence[Note], lookback: timedelta) -> None:
     """Of notes about leads and touches make notes about the deals they concern."""
     causes = Cause.leads_changed.value, Cause.touch_arrived.value
@@ -184,7 +190,7 @@ def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause, at: date
     """In the order of ENTRY_COLUMNS."""
     touches = [_cells(touch) for touch in entry.touches] or [_cells(None)]
     yield from (*deal, version, entry.amount, entry.currency, entry.created_at, entry.closed_at, entry.owner)
-    yield from (len(touches), None if entry.lead_touch is None else entry.lead_touch + 1, cause.value, at)
+    yield from (len(touches), (entry.lead_touch or 0) + 1, cause.value, at)
     yield from map(array, zip(*touches, strict=True))
 
 

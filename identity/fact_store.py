@@ -1,6 +1,7 @@
 """Facts in the database, which only ever grow: what is said of identifiers, visitors, hits, and people beyond hits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from identity.components import Pair
 from identity.facts import Facts, HitFact
 from identity.offline import TouchKey
 from schemas.event import EventType
-from services.runtime.postgres import Connection, Database, UniqueViolationError, columns, load_queries
+from services.runtime.postgres import Connection, Database, Record, UniqueViolationError, columns, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -63,14 +64,18 @@ async def _numbers(connection: Connection, query: str, visitors: Collection[str]
     return {row["visitor_id"]: row["number"] for row in rows}
 
 
+Registrations = frozenset[tuple[UUID, datetime]]
+"""An identifier, and when a form or a call named somebody by it."""
+
+
 class Concerned(NamedTuple):
     """What a batch's events say of people, or cease to say, whether they were new or not."""
 
     cuts: Sequence[Pair] = ()
     touches: Sequence[TouchKey] = ()
     """The offline ones."""
-    registered: Collection[UUID] = ()
-    """Identifiers in forms and calls that identify: their leads may have been created at another time."""
+    registered: Registrations = frozenset()
+    """In forms and calls that identify: leads of these may have been created at another time."""
 
 
 async def concerned_statements(database: Database, facts: Facts) -> Concerned:
@@ -80,16 +85,19 @@ async def concerned_statements(database: Database, facts: Facts) -> Concerned:
     said = columns([(each.scope, each.event_id, each.rank) for each in facts.statements]) or [[], [], []]
     hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
     rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
-    named = [each.identifiers for each in facts.statements if each.type in REGISTRATIONS and each.identifiers]
+    named = [each for each in facts.statements if each.type in REGISTRATIONS and each.identifiers]
     return Concerned(
         sorted({(row["a"], row["b"]) for row in rows if row["a"] is not None}),
         sorted((row["scope"], row["event_id"]) for row in rows if row["type"] == EventType.touch),
-        {UUID(each) for listed in named for each in listed.split(",")}
-        | {each for row in rows if row["type"] in REGISTRATIONS for each in row["identifiers"] or ()},
+        frozenset((UUID(name), each.occurred_at) for each in named for name in (each.identifiers or "").split(","))
+        | _registrations(row for row in rows if row["type"] in REGISTRATIONS),
     )
 
 
-async def registered_in(connection: Connection, keys: Sequence[TouchKey]) -> set[UUID]:
+async def registered_in(connection: Connection, keys: Sequence[TouchKey]) -> Registrations:
     """Whom the forms and calls of these (scope, event id) name, whether they count or not."""
-    rows = await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else []
-    return {row["identifier"] for row in rows}
+    return _registrations(await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else ())
+
+
+def _registrations(rows: Iterable[Record]) -> Registrations:
+    return frozenset((name, row["occurred_at"]) for row in rows for name in row["identifiers"] or ())

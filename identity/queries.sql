@@ -51,27 +51,32 @@ ON CONFLICT DO NOTHING;
 SELECT said.*
 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS batch (scope, event_id, rank)
 CROSS JOIN LATERAL (
-    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
+    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers, s.occurred_at FROM statements s
     WHERE s.scope = batch.scope AND s.event_id = batch.event_id
         AND (s.type IN ('touch', 'unlink') OR s.type IN ('form', 'identify') AND s.rank <> batch.rank) OFFSET 0) AS said
 UNION
 SELECT said.*
 FROM unnest($4::text[], $5::text[]) AS batch (visitor_id, event_id)
 CROSS JOIN LATERAL (
-    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers FROM statements s
+    SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers, s.occurred_at FROM statements s
     WHERE s.visitor_id = batch.visitor_id AND s.event_id = batch.event_id AND s.visitor_id IS NOT NULL
         AND s.type IN ('touch', 'unlink') OFFSET 0) AS said;
 
 -- name: registered_in
--- Whom the forms and calls of these event ids name, whether they count or not.
-SELECT DISTINCT unnest(s.identifiers) AS identifier
+-- Whom the forms and calls of these event ids name, and when, whether they count or not.
+SELECT s.identifiers, s.occurred_at
 FROM statements s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
 WHERE s.type IN ('form', 'identify');
 
 -- name: note_registrations
--- A lead of any of these identifiers may have been created at another time, which concerns its deals of any time.
+-- Where an identifier has no earlier registration than this one, its lead may have been created at another time, which concerns
+-- its deals of any time.
 INSERT INTO notes (consumer_group, kind, key)
-SELECT DISTINCT 'attributor', 'touches', lead::text FROM identifiers WHERE id = ANY ($1::uuid[]);
+SELECT DISTINCT 'attributor', 'touches', i.lead::text
+FROM unnest($1::uuid[], $2::timestamptz[]) AS named (identifier, occurred_at)
+JOIN identifiers i ON i.id = named.identifier
+JOIN registration r ON r.identifier = named.identifier
+WHERE r.first_at IS NULL OR r.first_at >= named.occurred_at;
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.

@@ -46,7 +46,7 @@ class Resolver:
         await settle_leads(self._database, facts, concerned.cuts)
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:
-            registered = set(concerned.registered)
+            registered = concerned.registered
             if visitors:
                 numbers = await store.lock_visitors(connection, visitors)
                 spans, contested = await store.concerned_spans(connection, numbers, facts.hits)

@@ -95,7 +95,9 @@ async def settle(connection: Connection, changed: Collection[UUID], parted: Coll
     await store.leave_notes(
         connection,
         [Note(group, NoteKind.lead, str(lead)) for group in (IDENTITY, ATTRIBUTOR) for lead in leads]
-        + [Note(IDENTITY, NoteKind.shared, str(identifier)) for identifier in flipped],
+        + [Note(IDENTITY, NoteKind.shared, str(identifier)) for identifier in flipped]
+        # It may have been alone in its lead, and still is; yet by it nobody registers any more, or somebody again.
+        + [Note(ATTRIBUTOR, NoteKind.lead, str(identifier)) for identifier in flipped],
     )
 
 

@@ -54,10 +54,10 @@ async def concerned_spans(
     ] if contested else []
 
 
-async def note_registrations(connection: Connection, identifiers: Collection[UUID]) -> None:
-    """Let the attributor ask when the leads of these were created."""
-    if identifiers:
-        await connection.execute(QUERIES.note_registrations, sorted(identifiers))
+async def note_registrations(connection: Connection, registered: Collection[tuple[UUID, datetime]]) -> None:
+    """Let the attributor ask when the leads were created of those identifiers that have no earlier registration."""
+    if registered:
+        await connection.execute(QUERIES.note_registrations, *columns(sorted(registered)))
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:

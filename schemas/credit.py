@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -21,6 +21,9 @@ PERIOD_MODELS = ("markov", "shapley")
 """Those that look at all journeys of a period, and credit channels alone."""
 
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+_PART = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?|[0-9]{1,18}/[0-9]{1,18}")
+"""Short enough for exact arithmetic: Fraction would write `1e99999999` out."""
 
 
 class Milestones(NamedTuple):
@@ -42,8 +45,8 @@ def parse_models(text: str) -> dict[str, Milestones]:
     Raises ValueError that names the model and says what is wrong.
     """
     try:
-        told = json.loads(text or "{}", parse_float=Fraction, parse_int=Fraction)
-    except ValueError as error:
+        told = json.loads(text or "{}", parse_float=str, parse_int=str, object_pairs_hook=_each_name_once)
+    except json.JSONDecodeError as error:
         raise ValueError(f"is no JSON: {error}") from error
     if not isinstance(told, dict):
         raise ValueError(  # noqa: TRY004 - what pydantic takes for a wrong setting
@@ -53,13 +56,20 @@ def parse_models(text: str) -> dict[str, Milestones]:
 
 
 def models_text(models: Mapping[str, Milestones]) -> str:
-    """The one text of these models that `parse_models` reads, whoever wrote them and how."""
-    return json.dumps(
-        {
-            name: {field: str(Fraction(part, sum(parts))) for field, part in parts._asdict().items() if part}
-            for name, parts in sorted(models.items())
-        }
-    )
+    """The one text of these models that `parse_models` reads, whoever wrote them and how; empty without any."""
+    told = {
+        name: {field: str(Fraction(part, sum(parts))) for field, part in parts._asdict().items() if part}
+        for name, parts in sorted(models.items())
+    }
+    return json.dumps(told) if told else ""
+
+
+def _each_name_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return told
 
 
 def _milestones(name: str, told: Any) -> Milestones:
@@ -69,11 +79,13 @@ def _milestones(name: str, told: Any) -> Milestones:
         raise ValueError(f"there is a model {name} already; give yours another name")
     if not isinstance(told, dict) or not set(told) <= set(Milestones._fields):
         raise ValueError(f"{name} is no object of {', '.join(Milestones._fields)}")
+    if not all(isinstance(part, str) and _PART.fullmatch(part) for part in told.values()):
+        raise ValueError(f'{name} has a part that is no number such as 0.4 or "1/3"')
     try:
-        shares = {field: Fraction(part) for field, part in told.items() if not isinstance(part, bool)}
-    except (ValueError, TypeError, ZeroDivisionError, OverflowError) as error:
-        raise ValueError(f'{name} has a part that is no number such as 0.4 or "1/3"') from error
-    if len(shares) < len(told) or any(share < 0 for share in shares.values()) or sum(shares.values()) != 1:
+        shares = {field: Fraction(part) for field, part in told.items()}
+    except ZeroDivisionError as error:
+        raise ValueError(f"{name} has a part that is divided by 0") from error
+    if any(share < 0 for share in shares.values()) or sum(shares.values()) != 1:
         raise ValueError(f"the parts of {name} are not numbers from 0 on that sum to 1")
     whole = lcm(*(share.denominator for share in shares.values()))
     return Milestones(**{field: int(share * whole) for field, share in shares.items()})

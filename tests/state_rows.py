@@ -129,17 +129,20 @@ async def put_entry(
         "closed_at": at(deal.closed or "").isoformat(), "owner": deal.owner, "touches": len(journey),
         "cause": "deal changed", "recorded_at": at(recorded).isoformat(),
         "superseded_at": at(until).isoformat() if until else None,
-        "superseded_cause": "deal changed" if until else None,
+        "superseded_cause": "deal changed" if until else None, "credited_by": "linear",
     }  # fmt: skip
-    await database.execute(
-        "INSERT INTO entries SELECT * FROM jsonb_populate_record(NULL::entries, $1::jsonb)", orjson.dumps(row).decode()
-    )
-    for model, shares_of in MODELS.items():
-        shares = shares_of(len(journey))
-        await database.execute(
-            "INSERT INTO credits VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            deal.provider, deal.deal_id, version, model, deal.amount, len(journey), _split(deal.amount, shares), shares,
-        )  # fmt: skip
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO entries SELECT * FROM jsonb_populate_record(NULL::entries, $1::jsonb)",
+            orjson.dumps(row).decode(),
+        )
+        for model, shares_of in MODELS.items():
+            shares = shares_of(len(journey))
+            await connection.execute(
+                "INSERT INTO credits VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                deal.provider, deal.deal_id, version, model, deal.amount, len(journey), _split(deal.amount, shares),
+                shares,
+            )  # fmt: skip
 
 
 def _split(amount: int, shares: list[float]) -> list[int]:

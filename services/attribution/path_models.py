@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from schemas.visit import DIRECT
 from services.attribution import weights
 from services.attribution.markov import Chain, Vector
 from services.attribution.paths import Channels, Path, Refused, channels_of
 from services.attribution.shapley import shapley
-from services.attribution.weights import MILESTONES, Course, Model, Parts
+from services.attribution.weights import MILESTONES, Course, Model, Parts, last_non_direct
 
 Sharing = Callable[[Channels], Parts]
 """How a journey is shared by its touches, in their order."""
@@ -37,6 +38,12 @@ def _answering(model: Model) -> Sharing:
     return lambda channels: model(Course(channels))
 
 
+def _last_non_direct(channels: Channels) -> Parts:
+    """Files of others write Direct as they like."""
+    direct = DIRECT.channel.casefold()
+    return last_non_direct(Course([DIRECT.channel if each.casefold() == direct else each for each in channels]))
+
+
 UNTOLD = {
     "time_decay": "when each touch was",
     **{
@@ -49,6 +56,7 @@ UNTOLD = {
 """What the other models need, and a path does not tell."""
 SHARINGS: dict[str, Sharing] = {
     **{name: _answering(model) for name, model in weights.MODELS.items() if name not in UNTOLD},
+    "last_non_direct": _last_non_direct,
     "shapley": shapley,
 }
 MARKOV = "markov"

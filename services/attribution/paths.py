@@ -4,20 +4,19 @@ Pure. A path is the channels of its touches in order; how many journeys took it 
 many took it and won nothing.
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
+
+from schemas.csv_table import Row, UnreadableError, read_table
 
 Channels = tuple[str, ...]
 """Of the touches of one journey in order; at least one."""
 
 COLUMNS = ("path", "conversions", "value", "nulls")
 NEEDED = ("path", "conversions")
-SEPARATORS = (";", ",", "\t")
 MOST_JOURNEYS = 10**15
 """Of one file: a double still counts so many one by one."""
 
@@ -58,7 +57,7 @@ def channels_of(paths: Sequence[Path]) -> list[str]:
     return sorted({channel for path in paths for channel in path.channels})
 
 
-class _Row(NamedTuple):
+class _Counted(NamedTuple):
     channels: Channels
     conversions: int
     value: Decimal
@@ -68,11 +67,14 @@ class _Row(NamedTuple):
 def read_paths(data: bytes) -> Journeys:
     """The paths of a CSV file with the columns `path` and `conversions`, and `value` and `nulls` if it likes.
 
-    UTF-8, with or without a byte order mark; any order of columns; separated by `;`, or by commas or tabs if the header
-    is. Channels are joined by ` > `. A path that comes in several rows is added up, an empty `value` or `nulls` is 0.
-    Raises `Refused` with the line at the first row that is no such row; nothing is skipped but empty lines.
+    It is read as `schemas.csv_table` reads tables. Channels are joined by ` > `. A path that comes in several rows is
+    added up, an empty `value` or `nulls` is 0. Raises `Refused` with the line at the first row that is no such row;
+    nothing is skipped but rows without anything in a cell.
     """
-    rows = list(_rows(_text(data)))
+    try:
+        rows = [_counted(row) for row in read_table(data, COLUMNS, NEEDED)]
+    except UnreadableError as error:
+        raise Refused(str(error)) from error
     places = max((0, *(-_exponent(row.value) for row in rows)))
     counts: dict[Channels, list[int]] = {}
     for row in rows:
@@ -86,63 +88,21 @@ def read_paths(data: bytes) -> Journeys:
     return Journeys([Path(channels, *counts[channels]) for channels in sorted(counts)], places)
 
 
-def _text(data: bytes) -> str:
+def _counted(row: Row) -> _Counted:
+    if row.fault:
+        raise Refused(f"line {row.line}: {row.fault}")
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Refused(f"line {line}: this is not UTF-8; save the file as CSV in UTF-8") from error
-
-
-def _rows(text: str) -> Iterator[_Row]:
-    first = text.lstrip("\r\n").partition("\n")[0]
-    separator = next((each for each in SEPARATORS if each in first), SEPARATORS[0])
-    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a path may be as long as it likes
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            if not header:
-                header = _header(cells, line)
-            elif cells:
-                yield _row(header, cells, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise Refused(f"line {line}: {error}") from error
-    if not header:
-        raise Refused(f"line 1: a header such as {SEPARATORS[0].join(COLUMNS)} is missing")
-
-
-def _header(cells: Sequence[str], line: int) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    for name in names:
-        if name not in COLUMNS:
-            raise Refused(f"line {line}: the column {name!r} is none of {', '.join(COLUMNS)}")
-        if names.count(name) > 1:
-            raise Refused(f"line {line}: the column {name!r} is there twice")
-    for name in NEEDED if names else ():
-        if name not in names:
-            raise Refused(f"line {line}: the column {name!r} is missing")
-    return names
-
-
-def _row(header: Sequence[str], cells: Sequence[str], line: int) -> _Row:
-    if len(cells) != len(header):
-        raise Refused(f"line {line}: the header has {len(header)} columns, this row has {len(cells)}")
-    told = dict(zip(header, map(str.strip, cells), strict=True))
-    try:
-        return _counted(told)
+        return _told(row.cells)
     except ValueError as error:
-        raise Refused(f"line {line}: {error}") from error
+        raise Refused(f"line {row.line}: {error}") from error
 
 
-def _counted(told: dict[str, str]) -> _Row:
-    conversions = _whole("conversions", told["conversions"])
-    value = _decimal(text := told.get("value") or "0")
+def _told(cells: dict[str, str]) -> _Counted:
+    conversions = _whole("conversions", cells.get("conversions", ""))
+    value = _decimal(text := cells.get("value", "0"))
     if value and not conversions:
         raise ValueError(f"value is {text!r}, but there is no conversion that it could come from")
-    return _Row(_channels(told["path"]), conversions, value, _whole("nulls", told.get("nulls") or "0"))
+    return _Counted(_channels(cells.get("path", "")), conversions, value, _whole("nulls", cells.get("nulls", "0")))
 
 
 @_remembered

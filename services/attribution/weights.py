@@ -62,8 +62,7 @@ def _to_milestones(parts: Milestones, course: Course) -> Parts:
 
 def last_non_direct(course: Course) -> Parts:
     """All to the last touch that is not Direct, to the last if all are."""
-    direct = DIRECT.channel.casefold()
-    told = [place for place, channel in enumerate(course.channels) if channel.casefold() != direct]
+    told = [place for place, channel in enumerate(course.channels) if channel != DIRECT.channel]
     chosen = told[-1] if told else len(course.channels) - 1
     return tuple(int(place == chosen) for place in range(len(course.channels)))
 

@@ -56,6 +56,7 @@ async def play(shop: Shop, settings: Settings, model: str, progress: Progress) -
     Returns this with the lookback that the installation works with. Raises InstallationError.
     """
     async with connect(settings, lambda note: _note(progress, note)) as installation:
+        await installation.knock()
         await _send(installation, shop, progress)
         lookback = await _settle(installation, progress)
         return await _measure(installation, shop, model, progress), lookback

@@ -8,9 +8,9 @@ from collector.fields import FIELDS, known_fields
 from collector.payload import settle_payload
 from collector.refusal import RefusedError
 from identity.channel import offline_source
+from schemas.csv_table import Row
 from schemas.event import EventType
 from schemas.money import decimal_text, minor_units, parse_rate
-from services.local.csv_file import Row
 
 Fields = dict[str, Any]
 

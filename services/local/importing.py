@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from collector.intake import BATCH_EVENTS
+from schemas.csv_table import Row, UnreadableError, read_table
 from schemas.instant import format_instant
 from services.local.asking import fail
-from services.local.csv_file import Row, UnreadableError, read_rows
 from services.local.import_rows import Kind, Ready, Refused, prepare
 from services.local.installation import InstallationError, connect
 from services.runtime.clock import utc_now
@@ -47,7 +47,7 @@ def import_file(settings: Settings, kind: Kind, file: str) -> int:
 
 def _read(kind: Kind, file: str) -> list[Row]:
     try:
-        return read_rows(Path(file).read_bytes(), kind.columns, kind.needed)
+        return list(read_table(Path(file).read_bytes(), kind.columns, kind.needed))
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", 1)
     except UnreadableError as error:

@@ -43,9 +43,17 @@ class Installation:
         self._webhook = Webhook(settings.webhook_secret.get_secret_value())
         self._tell = tell
 
+    async def knock(self) -> None:
+        """Raise InstallationError when nothing answers at the collector's address: at once, not after `PATIENCE`."""
+        try:
+            await self._client.get(f"{self._collector}/healthz")
+        except httpx.TransportError as error:
+            message = f"nothing answers at {self._collector}; start `closedloop up` there and try again"
+            raise InstallationError(message) from error
+
     async def deliver(self, call: Call) -> None:
         """Get the events accepted, all of them. Raises InstallationError when one is refused."""
-        answer = await self._insist(lambda: self._post(call), self._collector)
+        answer = await self._insist(lambda: self._post(call), "the collector", self._collector)
         if rejected := answer.get("rejected"):
             raise InstallationError(f"{self._collector} refused {len(rejected)} events, the first for {rejected[0]}")
 
@@ -53,6 +61,7 @@ class Installation:
         """Send the events, which need the admin token; those that were refused, by `index`, with their `reason`."""
         answer = await self._insist(
             lambda: self._client.post(f"{self._collector}/v1/events", json=list(events), headers=self._admin),
+            "the collector",
             self._collector,
         )
         rejected: list[Payload] = answer["rejected"]
@@ -75,7 +84,7 @@ class Installation:
 
     async def _get(self, path: str) -> Payload:
         address = f"{self._reports}/api/v1/{path}"
-        return await self._insist(lambda: self._client.get(address, headers=self._admin), self._reports)
+        return await self._insist(lambda: self._client.get(address, headers=self._admin), "the reports", self._reports)
 
     def _post(self, call: Call) -> Awaitable[httpx.Response]:
         match call.sender:
@@ -101,7 +110,7 @@ class Installation:
         }
         return self._client.post(f"{self._collector}/v1/crm/webhook", content=body, headers=headers)
 
-    async def _insist(self, attempt: Callable[[], Awaitable[httpx.Response]], address: str) -> Payload:
+    async def _insist(self, attempt: Callable[[], Awaitable[httpx.Response]], service: str, address: str) -> Payload:
         """The JSON of an answer of 2xx, or of one that refuses every event by itself, attempted until there is one."""
         clock = asyncio.get_running_loop().time
         deadline, pause = clock() + PATIENCE, 0.2
@@ -122,20 +131,15 @@ class Installation:
             if clock() > deadline:
                 hint = "start it again and repeat the command: what has arrived counts once"
                 raise InstallationError(f"{address} {problem} for {PATIENCE:.0f} seconds; {hint}")
-            self._tell(f"{address} {problem}, trying again")
+            self._tell(f"waiting for {service} at {address}, which {problem}")
             await asyncio.sleep(pause)
             pause = min(2 * pause, 5.0)
 
 
 @asynccontextmanager
 async def connect(settings: Settings, tell: Tell) -> AsyncIterator[Installation]:
-    """The installation of these settings. Raises InstallationError at once when nothing answers there."""
+    """The installation of these settings, be it there already or not."""
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-        try:
-            await client.get(f"{settings.collector_url}/healthz")
-        except httpx.TransportError as error:
-            message = f"nothing answers at {settings.collector_url}; start `closedloop up` there and try again"
-            raise InstallationError(message) from error
         yield Installation(client, settings, tell)
 
 

@@ -130,6 +130,8 @@ ALTER TABLE replay.entries DISABLE TRIGGER USER;  -- they checked each row when 
 ALTER TABLE replay.credits DISABLE TRIGGER USER;
 INSERT INTO replay.entries SELECT * FROM state.entries;
 INSERT INTO replay.credits SELECT * FROM state.credits;
+SET CONSTRAINTS replay.entries_have_credits IMMEDIATE;  -- what is still to be checked forbids to alter the table
+SET CONSTRAINTS replay.entries_have_credits DEFERRED;
 ALTER TABLE replay.entries ENABLE TRIGGER USER;
 ALTER TABLE replay.credits ENABLE TRIGGER USER;
 

@@ -5,7 +5,8 @@
 -- the lead that owns it. A visit counts when it has a page: one without came from nowhere.
 SELECT coalesce(CASE $4 WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'medium' THEN medium
            WHEN 'campaign' THEN campaign END, '(not set)') AS key,
-       date_trunc($5, occurred_at AT TIME ZONE $3)::date AS cohort, lead, count(*) AS visitors, min(occurred_at) AS first_at
+       date_trunc($5, day_of(occurred_at, $3)::timestamp)::date AS cohort, lead, count(*) AS visitors,
+       min(occurred_at) AS first_at
 FROM visit AS first
 LEFT JOIN lead_of ON lead_of.identifier = first.owner
 WHERE landing_page IS NOT NULL

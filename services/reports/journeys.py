@@ -6,11 +6,11 @@ its null journeys. `csv_of` writes that down as the file that `closedloop attrib
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from schemas.credit import UNATTRIBUTED
 from schemas.money import decimal_text
 from services.reports.loop_answers import (
     Lasted,
@@ -35,6 +35,9 @@ DAYS = (0, 1, 2, 4, 8, 15, 31, 61, 91)
 """Where the buckets of durations begin, in days: the last ends never."""
 
 CSV_COLUMNS = ("path", "conversions", "value", "nulls")
+
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def labels_of(starts: Sequence[int]) -> list[str]:
@@ -81,27 +84,29 @@ def paths_of(  # noqa: PLR0913 - what three queries found
 def csv_of(rows: Sequence[Row], currency: str | None) -> str:
     """The paths as `path;conversions;value;nulls`, each value a decimal in `currency`; without touches there is none.
 
-    The file joins names by ` > ` and knows no other way to part them, so that sign within a name becomes one like it.
+    The file joins names by ` > ` and knows no other way to part them, so that sign within a name becomes one like it;
+    white space and control characters become one space. A path that begins as a formula does gets an apostrophe before
+    it, so that no spreadsheet computes what a stranger has written into an address (OWASP, CSV Injection).
     """
     file = io.StringIO()
     writer = csv.writer(file, delimiter=";", lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in rows:
-        if not row["is_total"] and not is_unknown(row):
-            names = (key.replace(">", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}").strip() for key in row["path"])
-            path = " > ".join(name or "(not set)" for name in names)
-            writer.writerow((path, row["deals"], amount_in(row["amount"], currency), row["nulls"]))
+        if not row["is_total"] and not row["is_unknown"]:
+            path = " > ".join(map(_name, row["path"]))
+            safe = f"'{path}" if path.startswith(_FORMULA) else path
+            writer.writerow((safe, row["deals"], amount_in(row["amount"], currency), row["nulls"]))
     return file.getvalue()
 
 
 def times_of(question: Question, rows: Sequence[Row]) -> TimeToPurchase:
-    """The report: for each key and for all one row without a bucket, and one for each of their buckets."""
+    """The report: for each key and for all one row of all buckets, and one for each of their buckets."""
     buckets: dict[str | None, dict[int, int]] = {}
     for row in rows:
         if row["bucket"] is not None:
             buckets.setdefault(None if row["is_total"] else row["key"], {})[row["bucket"]] = row["deals"]
-    whole = next(row for row in rows if row["is_total"] and row["bucket"] is None)
-    keyed = [row for row in rows if row["key"] is not None and row["bucket"] is None]
+    whole = next(row for row in rows if row["is_total"] and row["is_whole"])
+    keyed = [row for row in rows if row["key"] is not None and row["is_whole"]]
     return TimeToPurchase(
         from_=question.since,
         to=question.until,
@@ -115,11 +120,6 @@ def times_of(question: Question, rows: Sequence[Row]) -> TimeToPurchase:
     )
 
 
-def is_unknown(row: Row) -> bool:
-    """Whether a row of `paths` is that of the deals of which no touch is known."""
-    return not row["is_total"] and row["path"] == [UNATTRIBUTED.channel] and row["touches"] is None
-
-
 def amount_in(minor: Any, currency: str | None) -> str:
     """Minor units as a decimal; nothing at all is `0.00` while there is no currency."""
     return decimal_text(int(minor or 0), currency) if currency else "0.00"
@@ -128,6 +128,11 @@ def amount_in(minor: Any, currency: str | None) -> str:
 def rounded(figure: Any, digits: int) -> float | None:
     """A figure as it is told; what is not known stays so."""
     return None if figure is None else round(float(figure), digits)
+
+
+def _name(key: str) -> str:
+    without = key.replace(">", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}")
+    return _BLANKS.sub(" ", without).strip() or "(not set)"
 
 
 def _path_figures(row: Row, currency: str | None) -> dict[str, Any]:

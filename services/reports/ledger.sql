@@ -8,13 +8,18 @@ SELECT least(clock_timestamp(), min(xact_start)) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_xid IS NOT NULL;
 
 -- name: totals_at_both
--- The report's total as it stood at $1 and at $2, in currency $5; money without a rate on its day in time zone $6 is in none.
-SELECT coalesce(sum(converted(amount, factor)) FILTER (
+-- The report's total as it stood at $1 and at $2, in currency $5, under model $7, by $8. Not in it is money without a rate on
+-- its day in time zone $6, nor that of entries older than the model, which have no credits under it; owners have all of theirs.
+SELECT coalesce(sum(converted(entries.amount, factor)) FILTER (
            WHERE recorded_at <= $1 AND coalesce(superseded_at, 'infinity') > $1), 0) AS before,
-       coalesce(sum(converted(amount, factor)) FILTER (
+       coalesce(sum(converted(entries.amount, factor)) FILTER (
            WHERE recorded_at <= $2 AND coalesce(superseded_at, 'infinity') > $2), 0) AS after
-FROM entries CROSS JOIN LATERAL conversion(currency, $5, (closed_at AT TIME ZONE $6)::date)
-WHERE closed_at >= coalesce($3::timestamptz, '-infinity') AND closed_at < coalesce($4::timestamptz, 'infinity');
+FROM entries
+LEFT JOIN credits ON (credits.provider, credits.deal_id, credits.version, credits.model)
+    = (entries.provider, entries.deal_id, entries.version, $7)
+CROSS JOIN LATERAL conversion(currency, $5, day_of(closed_at, $6))
+WHERE closed_at >= coalesce($3::timestamptz, '-infinity') AND closed_at < coalesce($4::timestamptz, 'infinity')
+  AND ($8 = 'owner' OR credits.model IS NOT NULL);
 
 -- name: receipts
 -- What moved after $1 and up to $2 in the report of $3 to $4, in currency $5 of time zone $6, under model $7, by $8. A
@@ -29,7 +34,7 @@ WITH entry AS (
     WHERE superseded_at > $1 AND superseded_at <= $2
 ), side AS (
     SELECT entry.*, factor
-    FROM entry LEFT JOIN LATERAL conversion(currency, $5, (closed_at AT TIME ZONE $6)::date) ON true
+    FROM entry LEFT JOIN LATERAL conversion(currency, $5, day_of(closed_at, $6)) ON true
     WHERE closed_at >= coalesce($3::timestamptz, '-infinity') AND closed_at < coalesce($4::timestamptz, 'infinity')
       AND coalesce(superseded_at, 'infinity') > recorded_at
 ), piece AS (
@@ -142,4 +147,4 @@ ORDER BY is_before, CASE WHEN is_before THEN $2 - occurred_at ELSE occurred_at -
 
 -- name: registered_at
 -- When any of these identifiers first stood in a form or a call that identifies.
-SELECT min(occurred_at) FROM registration WHERE identifier = ANY ($1::uuid[]);
+SELECT min(first_at) FROM registration WHERE identifier = ANY ($1::uuid[]);

@@ -33,10 +33,9 @@ class LedgerStore:
         )
         async with snapshot(self._database) as connection:
             currency = await _currency(connection, question, asked)
-            totals = await connection.fetchrow(QUERIES.totals_at_both, *asked, currency, rules.timezone)
-            rows = await connection.fetch(
-                QUERIES.receipts, *asked, currency, rules.timezone, question.model, question.by, limit
-            )
+            report = (*asked, currency, rules.timezone, question.model, question.by)
+            totals = await connection.fetchrow(QUERIES.totals_at_both, *report)
+            rows = await connection.fetch(QUERIES.receipts, *report, limit)
         assert totals is not None  # aggregates answer one row
         return receipts_of(question, asked[:2], currency, totals, rows)
 

@@ -35,7 +35,7 @@ ORDER BY is_total, key;
 SELECT coalesce(entries.owner, '(not set)') AS key, t.channel, sum(t.amount) AS amount
 FROM entries
 JOIN credits USING (provider, deal_id, version)
-CROSS JOIN LATERAL conversion(entries.currency, $3, (entries.closed_at AT TIME ZONE $4)::date) AS c (factor)
+CROSS JOIN LATERAL conversion(entries.currency, $3, day_of(entries.closed_at, $4)) AS c (factor)
 CROSS JOIN LATERAL unnest(entries.channel, converted(credits.amounts, c.factor)) AS t (channel, amount)
 WHERE entries.superseded_at IS NULL AND credits.model = $5
   AND entries.closed_at >= coalesce($1::timestamptz, '-infinity')

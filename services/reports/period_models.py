@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.credit import UNATTRIBUTED
 from services.attribution.split import split
 from services.attribution.weights import in_whole_numbers
-from services.reports.journeys import is_unknown
 from services.reports.rows import Row
 
 if TYPE_CHECKING:
@@ -44,8 +43,10 @@ def earned_by_channel(model: str, rows: Sequence[Row], *, with_intervals: bool) 
         channel: Earned(amount, credit.conversions, _rounded(between.get(channel)))
         for (channel, credit), amount in zip(credits_.items(), amounts, strict=True)
     }
-    for row in filter(is_unknown, rows):
-        earned[UNATTRIBUTED.channel] = Earned(int(row["amount"]), Fraction(row["deals"]))
+    for row in rows:
+        if row["is_unknown"]:
+            more = Earned(int(row["amount"]), Fraction(row["deals"]))
+            earned[UNATTRIBUTED.channel] = _sum(earned.get(UNATTRIBUTED.channel), more)
     return earned
 
 
@@ -66,13 +67,21 @@ def intervals_of(earned: Mapping[str, Earned]) -> dict[str, tuple[int, int]]:
     return {channel: each.interval for channel, each in earned.items() if each.interval is not None}
 
 
+def _sum(drawn: Earned | None, certain: Earned) -> Earned:
+    """What a channel earned with what is certain: that moves both ends of its interval."""
+    if drawn is None:
+        return certain
+    interval = drawn.interval and (drawn.interval[0] + certain.amount, drawn.interval[1] + certain.amount)
+    return Earned(drawn.amount + certain.amount, drawn.deals + certain.deals, interval)
+
+
 def _paths(rows: Sequence[Row]) -> "list[Path]":
     from services.attribution.paths import Path  # noqa: PLC0415 - beside those above
 
     return [
         Path(tuple(row["path"]), int(row["deals"] or 0), int(row["amount"] or 0), int(row["nulls"] or 0))
         for row in rows
-        if not row["is_total"] and not is_unknown(row)
+        if not row["is_total"] and not row["is_unknown"]
     ]
 
 

@@ -23,7 +23,7 @@ LIMIT 1;
 -- By currency the period's money that no rate turns into the reported one, and the first day of such money; spend if $8.
 SELECT currency, sum(deals) AS deals, sum(amount) AS amount, sum(spend) AS spend, min(day) AS day
 FROM (
-    SELECT currency, 1 AS deals, amount, 0 AS spend, (closed_at AT TIME ZONE $5)::date AS day
+    SELECT currency, 1 AS deals, amount, 0 AS spend, day_of(closed_at, $5) AS day
     FROM entries
     WHERE closed_at >= coalesce($1::timestamptz, '-infinity')
       AND closed_at < coalesce($2::timestamptz, 'infinity')
@@ -48,7 +48,7 @@ WITH piece AS (
            t.referrer, t.amount, t.share, NULL::uuid AS lead, 0 AS visits, NULL::numeric AS spend
     FROM entries
     JOIN credits USING (provider, deal_id, version)
-    CROSS JOIN LATERAL conversion(entries.currency, $4, (entries.closed_at AT TIME ZONE $5)::date) AS c
+    CROSS JOIN LATERAL conversion(entries.currency, $4, day_of(entries.closed_at, $5)) AS c
     CROSS JOIN LATERAL unnest(
         entries.touch_id, entries.channel, entries.source, entries.medium, entries.campaign, entries.content,
         entries.term, entries.landing_page, entries.referrer, converted(credits.amounts, c.factor), credits.shares
@@ -85,7 +85,7 @@ WITH won AS (
            entries.visitor_id, entries.touch_id
     FROM entries
     JOIN deals USING (provider, deal_id)
-    CROSS JOIN LATERAL conversion(entries.currency, $4, (entries.closed_at AT TIME ZONE $5)::date) AS c
+    CROSS JOIN LATERAL conversion(entries.currency, $4, day_of(entries.closed_at, $5)) AS c
     WHERE entries.closed_at >= coalesce($1::timestamptz, '-infinity')
       AND entries.closed_at < coalesce($2::timestamptz, 'infinity')
       AND CASE WHEN $3::timestamptz IS NULL THEN entries.superseded_at IS NULL

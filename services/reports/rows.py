@@ -84,10 +84,11 @@ def missing_rates_of(missing: Sequence[Row], currency: str | None) -> list[Missi
 
 
 def _figures(row: Row, currency: str | None) -> dict[str, Any]:
-    amount, deals, spend = int(row["amount"] or 0), round(float(row["deals"] or 0), 6), row["spend"]
+    amount, deals, spend = int(row["amount"] or 0), float(row["deals"] or 0), row["spend"]
+    told = round(deals, 6)
     figures = {
         "amount": decimal_text(amount, currency) if currency else "0.00",
-        "deals": deals,
+        "deals": told,
         "leads": row["leads"],
         "visits": row["visits"] or 0,
     }
@@ -96,7 +97,7 @@ def _figures(row: Row, currency: str | None) -> dict[str, Any]:
     return figures | {
         "spend": decimal_text(int(spend), currency),
         "roas": round(float(amount / spend), 4) if spend else None,
-        "cac": _for_each(int(spend), deals, currency),
+        "cac": _for_each(int(spend), deals if told else 0, currency),  # nothing is said of deals told as 0
         "cost_per_lead": _for_each(int(spend), row["leads"], currency),
     }
 

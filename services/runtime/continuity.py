@@ -40,7 +40,7 @@ async def _check(log: Log, group: str, last: Row) -> None:
         found = await log.read(last["topic"], last["partition"], last["log_offset"], 1, 0)
     except StartError:
         return
-    if found and checksum(found[0]) != last["last_record"]:
+    if found and checksum(found[0]) != last["last_checksum"]:
         raise StartError(
             f"{last['topic']}[{last['partition']}] holds another record at {last['log_offset']} than {group} handled "
             "there: the topic was made anew, or restored from an older copy. Nothing was skipped; bring it back, or "

@@ -98,9 +98,9 @@ ORDER BY topic, partition;
 
 -- name: last_records
 -- Of these partitions: where the last record stands that the group handled, and its checksum.
-SELECT topic, partition, next_offset - 1 AS log_offset, last_record
+SELECT topic, partition, next_offset - 1 AS log_offset, last_checksum
 FROM positions JOIN unnest($3::text[], $4::integer[]) AS held(topic, partition) USING (topic, partition)
-WHERE log_id = $1 AND consumer_group = $2 AND last_record IS NOT NULL;
+WHERE log_id = $1 AND consumer_group = $2 AND last_checksum IS NOT NULL;
 
 -- name: records_read
 -- How many records of a log a group has read in all.
@@ -122,16 +122,16 @@ DELETE FROM members WHERE log_id = $1 AND consumer_group = $2 AND member = $3;
 -- name: move_positions
 -- The fence: each position moves from the value that the batch began at, or not at all. Locked in order.
 WITH locked AS (
-    SELECT p.topic, p.partition, b.next_offset, b.last_record
+    SELECT p.topic, p.partition, b.next_offset, b.last_checksum
     FROM positions p
     JOIN unnest($3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[])
-            AS b(topic, partition, expected, next_offset, last_record)
+            AS b(topic, partition, expected, next_offset, last_checksum)
         ON p.topic = b.topic AND p.partition = b.partition AND p.next_offset = b.expected
     WHERE p.log_id = $1 AND p.consumer_group = $2
     ORDER BY p.topic, p.partition
     FOR UPDATE OF p
 )
-UPDATE positions p SET next_offset = l.next_offset, last_record = l.last_record
+UPDATE positions p SET next_offset = l.next_offset, last_checksum = l.last_checksum
 FROM locked l
 WHERE p.log_id = $1 AND p.consumer_group = $2 AND p.topic = l.topic AND p.partition = l.partition;
 

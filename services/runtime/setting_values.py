@@ -22,6 +22,8 @@ EMBEDDED = "embedded"
 _KAFKA = re.compile(r"kafka://([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5}(,([^\s/:@,]+|\[[0-9a-fA-F:]+\]):\d{1,5})*")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _HOST = re.compile(r"[^\s/:@?#]+")
+_NO_ZONE = re.compile(r"localtime|Factory|posixrules|(posix|right)/.*")
+"""Files beside those of the zones, which Python takes for some; Postgres does not."""
 _WEB_ADDRESS = re.compile(r"https?://[^\s/@?#\"<>]+(/[^\s?#\"<>]*)?")
 
 
@@ -75,10 +77,12 @@ def _web_address_or_nothing(value: str) -> str:
 
 def _known_zone(value: str) -> str:
     try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        is_known = bool(ZoneInfo(value)) and not _NO_ZONE.fullmatch(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        is_known = False
+    if not is_known:
         message = f"{value!r} is no IANA time zone such as Europe/Berlin"
-        raise ValueError(message) from error
+        raise ValueError(message)
     return value
 
 
@@ -101,7 +105,7 @@ def _of_standard_webhooks(value: SecretStr) -> SecretStr:
 
 
 def _of_milestones(value: str) -> str:
-    return models_text(parse_models(value)) if value else value
+    return models_text(parse_models(value))
 
 
 def _rules_of_json(value: object) -> object:

@@ -13,7 +13,7 @@ from rich.console import Console
 from services.local.postgres import EmbeddedPostgres
 from services.local.processes import PROC
 from services.runtime.lifecycle import tune_garbage_collection
-from tests.bench import attributor, collector, footprint, freshness, history, hot, identity, paths, storm
+from tests.bench import attributor, collector, footprint, freshness, history, hot, identity, paths, recompute, storm
 from tests.bench.measuring import Bench, Finding, Row, Scale
 from tests.bench.report import describe_machine, goals, table
 
@@ -31,6 +31,7 @@ FULL = Scale(
     hot=100_000,
     customers=500,
     burst=20_000,
+    recomputed=100_000,
     forms=100,
 )
 QUICK = Scale(
@@ -45,13 +46,14 @@ QUICK = Scale(
     hot=3_000,
     customers=50,
     burst=1_000,
+    recomputed=2_000,
     forms=10,
 )
 
 PARTS: dict[str, Sequence[Measure]] = {
     "collector": [collector.measure],
     "identity": [identity.measure, history.measure, storm.measure, hot.measure, footprint.measure],
-    "attributor": [attributor.measure, paths.measure],
+    "attributor": [attributor.measure, recompute.measure, paths.measure],
 }
 """What is measured on a Postgres of the bench's own; freshness needs a whole installation."""
 FRESHNESS = "freshness"

@@ -7,7 +7,7 @@ What that makes is what the consumer would have made; a small one is made both w
 import itertools
 import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,17 +33,17 @@ COPY_SECONDS = 600
 TABLES = ("identifiers", "carriers", "visitors", "hits", "statements", "visits")
 """What the bench's traffic fills, and the copies are made of."""
 
-_NAME = "n || '-' || t.{0}"
+NAME = "n || '-' || t.{0}"
 _ID = "(SELECT new_id FROM renamed WHERE renamed.id = t.{0} AND copy = n)"
-_IDS = """CASE WHEN t.{0} IS NOT NULL THEN ARRAY(
+IDS = """CASE WHEN t.{0} IS NOT NULL THEN ARRAY(
     SELECT new_id FROM unnest(t.{0}) WITH ORDINALITY AS old (id, place) JOIN renamed USING (id)
     WHERE copy = n ORDER BY place) END"""
 RENAMED = {
-    **dict.fromkeys(("visitor_id", "event_id", "touch_id"), _NAME),
+    **dict.fromkeys(("visitor_id", "event_id", "touch_id"), NAME),
     **dict.fromkeys(("id", "lead", "identifier", "scope", "identified", "owner"), _ID),
     "visitor": "(SELECT v.number FROM visitors old JOIN visitors v ON v.visitor_id = n || '-' || old.visitor_id"
     " WHERE old.number = t.{0})",
-    "identifiers": _IDS,
+    "identifiers": IDS,
     "value": "'email:' || n || '-' || substr(t.{0}, length('email:') + 1)",
 }
 """What stands in copy `n` instead of a column: names with the number in front, and the ids of such names."""
@@ -128,8 +128,11 @@ async def grown(bench: Bench, dsn: str, length: int) -> None:
         await database.execute("VACUUM ANALYZE")
 
 
-async def add_copies(database: Database, numbers: Sequence[int]) -> None:
-    """Add copies of all that stands there, none of it a copy yet, under these numbers."""
+async def add_copies(
+    database: Database, numbers: Sequence[int], more: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
+    """Add copies of all that stands there, none of it a copy yet, under these numbers; of `more` tables as well, by what
+    stands in a copy instead of their columns."""
     async with database.transaction() as connection:
         await connection.execute(
             "CREATE TEMPORARY TABLE renamed (id uuid, copy integer, new_id uuid, PRIMARY KEY (id, copy)) ON COMMIT DROP"
@@ -142,8 +145,8 @@ async def add_copies(database: Database, numbers: Sequence[int]) -> None:
         await connection.execute(
             "INSERT INTO renamed SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[])", *columns(ids)
         )
-        for table in TABLES:
-            await connection.execute(await copying(connection, table), list(numbers))
+        for table, instead in {**dict.fromkeys(TABLES, RENAMED), **(more or {})}.items():
+            await connection.execute(await copying(connection, table, instead), list(numbers))
 
 
 async def names_in(connection: Connection) -> list[str]:
@@ -154,13 +157,13 @@ async def names_in(connection: Connection) -> list[str]:
     return [row["value"] for row in rows]
 
 
-async def copying(connection: Connection, table: str) -> str:
+async def copying(connection: Connection, table: str, instead: Mapping[str, str]) -> str:
     """The statement that adds to a table the copies of its rows, with the numbers in $1."""
     names = [row["attname"] for row in await connection.fetch(
         "SELECT attname FROM pg_attribute"
         " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''", table
     )]  # fmt: skip
-    given = ", ".join(RENAMED.get(name, "t.{0}").format(name) for name in names)
+    given = ", ".join(instead.get(name, "t.{0}").format(name) for name in names)
     return f"INSERT INTO state.{table} ({', '.join(names)}) SELECT {given} FROM state.{table} t, unnest($1::integer[]) AS n"
 
 

@@ -69,8 +69,10 @@ class Scale(NamedTuple):
     """Who buy twice in each of the attributor's rounds."""
     burst: int
     """Events that a whole installation is given at once, to see how many it can carry."""
+    recomputed: int
+    """Deals that the ledger credits anew."""
     forms: int
-    """Whose way to the reports is timed, once idle and once at half load."""
+    """Whose way to the reports is timed, once idle and once at half load; then as many late events."""
 
 
 class Bench(NamedTuple):
@@ -101,6 +103,8 @@ class Contender(NamedTuple):
     """Does the work of a round, by its number from 0 on, and answers how much that was."""
     prepare: Callable[[int], Awaitable[None]] = nothing
     """Comes before the round, and is not measured."""
+    others: Sequence[int] = ()
+    """Further processes of the same work."""
 
 
 async def alternate(bench: Bench, *contenders: Contender) -> list[list[Sample]]:
@@ -109,17 +113,18 @@ async def alternate(bench: Bench, *contenders: Contender) -> list[list[Sample]]:
     rounds = bench.scale.rounds
     for number in range(rounds):
         for contender, own in zip(contenders, samples, strict=True):
-            own.append(await _sample(contender, bench.folder, number))
+            own.append(await sample(contender, bench.folder, number))
             bench.tell(f"{contender.name}, round {number + 1} of {rounds}: {own[-1].rate:,.0f}/s")
     return samples
 
 
-async def _sample(contender: Contender, folder: Path, number: int) -> Sample:
+async def sample(contender: Contender, folder: Path, number: int) -> Sample:
+    """One round of one side."""
     await contender.prepare(number)
-    service, postgres, began = cpu_of(contender.pid), cpu_of_postgres(folder), time.perf_counter()
+    service, postgres, began = cpu_of_all(contender), cpu_of_postgres(folder), time.perf_counter()
     count = await contender.run(number)
     seconds = time.perf_counter() - began
-    return Sample(count, seconds, cpu_of(contender.pid) - service, cpu_of_postgres(folder) - postgres)
+    return Sample(count, seconds, cpu_of_all(contender) - service, cpu_of_postgres(folder) - postgres)
 
 
 def ratios(row: Row) -> list[float]:
@@ -152,6 +157,11 @@ def cpu_of(pid: int, *, ended_children: bool = False) -> float:
     """CPU seconds of a process so far: fields 14 and 15 of proc_pid_stat(5), with those of ended children 16 and 17."""
     fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     return sum(map(int, fields[11 : 15 if ended_children else 13])) / TICKS_A_SECOND
+
+
+def cpu_of_all(contender: Contender) -> float:
+    """CPU seconds of all its processes so far."""
+    return sum(map(cpu_of, (contender.pid, *contender.others)))
 
 
 def cpu_of_postgres(folder: Path) -> float:

@@ -26,7 +26,7 @@ class Server(NamedTuple):
 def service(name: str, settings: Settings, port: int, ops_port: int) -> Iterator[Server]:
     """`closedloop NAME` with these settings, once it is ready; `port` is the first that it opens."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOSEDLOOP_")}
-    for field in ("data_dir", "port", "ops_port", "write_key", "broker"):
+    for field in ("data_dir", "port", "ops_port", "write_key", "broker", "models"):
         environment[f"CLOSEDLOOP_{field.upper()}"] = str(getattr(settings, field))
     for field in ("database_url", "admin_token", "id_key", "webhook_secret"):
         environment[f"CLOSEDLOOP_{field.upper()}"] = getattr(settings, field).get_secret_value()

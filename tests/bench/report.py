@@ -12,15 +12,16 @@ from tests.bench.measuring import Finding, Row, Sample, cpu_each, cpu_ratio, rat
 
 HEAD = ("what", "rate", "service", "Postgres", "baseline", "rate", "process", "Postgres", "ratio", "CPU")
 EXPLANATION = """\
-A rate is what was done in a second, the median of rounds in which both sides took turns. Service, process and Postgres
-are CPU microseconds for each of them, over all rounds. The ratio is our rate as a part of the baseline's, with the least
+A rate is what was done in a second, the median of rounds in which both sides took turns; what takes minutes has one round.
+Service, process and Postgres are CPU microseconds for each of them, over all rounds. The ratio is our rate as a part of the baseline's, with the least
 and the most of the rounds; CPU says how many times the baseline's CPU ours is."""
 FOOTNOTES = """\
 A core's second is a CPU second of the consumer alone; of COPY it is one of its client and server, which work in turn.
 CPU an event is that of the consumer and Postgres together. Bytes are those of identity's tables after a fill without
 VACUUM, of WAL right after a checkpoint into empty tables: later on, the first change of a page after each checkpoint
 adds up to 8 kB. Memory is the most that the process held at once (VmHWM). Half load is half of what the installation
-was just found to carry, sent at a steady rate from the same machine."""
+was just found to carry, sent at a steady rate from the same machine. A late event is a visit before the deal, heard of when
+the deal is credited."""
 _TEXT = (0, 4)
 """The columns that are words; the others are numbers and stand to the right."""
 
@@ -55,8 +56,8 @@ def _aligned(cells: Sequence[Sequence[str]], text: Collection[int]) -> list[str]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    least, *_, most = ratios(row)
-    ratio = f"{median(ratios(row)):.2f} ({least:.2f} to {most:.2f})"
+    pairs = ratios(row)
+    ratio = f"{median(pairs):.2f} ({pairs[0]:.2f} to {pairs[-1]:.2f})"
     return (
         row.what,
         *_costs(row.ours),

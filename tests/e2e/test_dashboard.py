@@ -226,7 +226,7 @@ async def test_a_question_that_cannot_be_answered_is_a_page_that_says_so(page, a
     await log_in(page, address)
     answer = await page.goto(f"{address}/?model=%3Cscript%3Ealert(1)%3C/script%3E")
     assert answer.status == 400
-    await expect(page.get_by_text("it is one of first_touch, last_touch, linear, position_based")).to_be_visible()
+    await expect(page.get_by_text("it is one of first_touch, last_touch, last_non_direct, linear")).to_be_visible()
     assert await page.locator("script").count() == 0
 
 

@@ -77,6 +77,9 @@ WRONG_ENTRIES: list[tuple[str, dict[str, Any], str]] = [
     ("a milestone outside of the journey", {"deal_id": "8", "version": 1, "lead_touch": 4}, "entries_check"),
     ("no currency", {"deal_id": "8", "version": 1, "currency": None}, "not-null"),
     ("a version twice", {}, "entries_pkey"),
+    ("a version before the first", {"deal_id": "8", "version": 0}, "entries_version_check"),
+    ("no credits at the commit", {"deal_id": "8", "version": 1}, "entries_have_credits"),
+    ("no need of credits", {"deal_id": "8", "version": 1, "credited_by": "mine"}, "entries_credited_by_check"),
     (
         "a beginning while another entry holds",
         {"version": 3, "recorded_at": "2026-03-10T18:00:00Z", "superseded_at": THEN, "superseded_cause": "erased"},
@@ -133,7 +136,7 @@ async def test_nothing_of_an_entry_but_its_end_can_be_changed(ledger: Database) 
         "DELETE FROM credits",
         "UPDATE credits SET amounts = amounts",
         "UPDATE credits SET shares = shares",
-        "TRUNCATE credits",
+        "TRUNCATE credits CASCADE",
         "TRUNCATE entries, credits",
     ],
 )

@@ -23,6 +23,7 @@ from tests.builders import (
     deal,
     delivery,
     form,
+    make_event,
     page,
 )
 from tests.closing import Crash, Loop, commits, crashes, differences, present
@@ -103,6 +104,50 @@ async def test_a_form_whose_id_turns_out_to_be_a_page_views_creates_no_lead(loop
     await loop.take(log[-1])
     assert await credited(loop, model="w_shaped") != before
     assert differences(await present(loop.database), present_state(log)) == []
+
+
+async def test_a_later_call_of_somebody_known_concerns_no_deal(loop: Loop) -> None:
+    """Trackers identify on every page."""
+    await loop.take(*JOURNEY, WON)
+    await loop.identity.handle([delivery(form("v", "again", at("00:06", day=9), "ann@x.org"))], commits)
+    assert await loop.database.fetchval("SELECT count(*) FROM notes") == 0
+    await loop.identity.handle([delivery(form(None, "earlier", at(day=3), "ann@x.org"))], commits)
+    assert await loop.database.fetchval("SELECT count(*) FROM notes") == 1
+
+
+async def test_a_form_of_an_address_that_turns_out_to_be_shared_creates_no_lead(loop: Loop) -> None:
+    """Six users have used it, who are shared themselves: the address was alone in its lead, and still is."""
+    users = [f"u{number}" for number in range(6)]
+    log = [
+        *(
+            make_event("email_open", f"{user} {other}", at(day=1), email=f"{user}{other}@x.org", user_id=user)
+            for user in users
+            for other in range(6)
+        ),
+        form(None, "early", at(day=2), "ann@x.org"),
+        page("v", "first", at(day=1), GOOGLE_AD),
+        page("v", "second", at(day=5), NEWSLETTER),
+        form("v", "third", at(day=9), "fay@x.org"),
+        deal("7", "won", at(day=10), contacts=[{"email": "ann@x.org"}, {"email": "fay@x.org"}]),
+    ]
+    sharing = [make_event("email_open", user, at(day=20), email="ann@x.org", user_id=user) for user in users]
+    parting = make_event("unlink", "part", at(day=21), a="email:ann@x.org", b="user:u0")
+    await loop.take(*log)
+    for more in (sharing, [parting]):
+        log += more
+        await loop.take(*more)
+        assert differences(await present(loop.database), present_state(log)) == []
+
+
+async def test_deals_of_an_older_program_get_the_models_that_it_did_not_know(loop: Loop) -> None:
+    await loop.take(*JOURNEY, WON)
+    async with loop.database.transaction() as connection:
+        await connection.execute("SET LOCAL closedloop.rewrites_ledger = 'on'")
+        await connection.execute("UPDATE entries SET lead_touch = NULL")
+        await connection.execute("DELETE FROM credits WHERE model NOT IN ('first_touch', 'last_touch', 'linear')")
+    await Loop(loop.database).settle()
+    assert differences(await present(loop.database), present_state([*JOURNEY, WON])) == []
+    assert [cause for _, _, cause, _ in await ledger(loop)] == ["deal changed", "rules changed"]
 
 
 async def test_a_correction_leaves_no_moment_without_the_deals_money(loop: Loop) -> None:

@@ -127,7 +127,7 @@ async def test_a_topic_that_was_made_anew_stops_the_reader_though_it_is_longer_t
 
     log_id, last = await fill(b"old %d")
     await database.execute(
-        "INSERT INTO positions (log_id, consumer_group, topic, partition, next_offset, last_record)"
+        "INSERT INTO positions (log_id, consumer_group, topic, partition, next_offset, last_checksum)"
         " VALUES ($1, $2, $3, $4, $5, $6)",
         *(log_id, IDENTITY, *place, last.offset + 1, checksum(last)),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.money import EXPONENTS, parse_rate
+from schemas.score import DEFAULT_SCORE
 from services.local.import_rows import RATES, SPEND
 from services.local.importing import import_file
 from services.reports.questions import question_of
@@ -26,6 +27,7 @@ from tests.conftest import make_settings
 from tests.e2e.in_process import running_loop
 from tests.reference import present_state
 from tests.state_rows import MAIL, PAID, Deal, Visit, put_all
+from tests.state_rows import at as moment_at
 
 BERLIN = Rules(lookback_days=90, own_domains=(), timezone="Europe/Berlin")
 
@@ -119,6 +121,37 @@ async def test_a_rate_holds_from_its_day_on_and_for_its_pair_alone(loop: Loop) -
     ]
     for held, wanted, day, factor in asked:
         assert await loop.database.fetchval("SELECT factor FROM conversion($1, $2, $3)", held, wanted, day) == factor
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "day"),
+    [
+        ("2026-03-09 22:59", "Europe/Berlin", date(2026, 3, 9)),
+        ("2026-03-09 23:00", "Europe/Berlin", date(2026, 3, 10)),
+        ("9999-12-31 23:30", "Europe/Berlin", date(9999, 12, 31)),
+        ("0001-01-01 00:30", "America/New_York", date(1, 1, 1)),
+    ],
+)
+async def test_every_instant_has_a_day_within_the_years_1_to_9999(
+    loop: Loop, moment: str, zone: str, day: date
+) -> None:
+    assert await loop.database.fetchval("SELECT day_of($1, $2)", moment_at(moment), zone) == day
+
+
+async def test_money_and_visits_of_the_end_of_time_are_in_the_reports(loop: Loop) -> None:
+    last = Visit("v9", "9999-12-31 23:30", PAID)
+    await put_all(loop.database, last, Deal("D-9", closed=last.time, currency="USD", visits=(last,)), Deal("D-1"))
+    store, question = Store(loop.database, BERLIN), question_of(currency="EUR")
+    reports = [
+        await store.revenue(question),
+        await store.loop.paths(question, BERLIN.zone, 9, collapse=False),
+        await store.loop.content(question, BERLIN.zone, 9),
+        await store.loop.owners(question, BERLIN.zone),
+    ]
+    assert [[each.day for each in report.missing_rates] for report in reports] == [["9999-12-31"]] * 4
+    for cohort, begun in (("day", 31), ("week", 27), ("month", 1)):
+        funnel = await store.loop.funnel(question, BERLIN.zone, cohort, DEFAULT_SCORE, at())
+        assert [row.cohort for row in funnel.cohorts] == [date(9999, 12, begun)]
 
 
 FIRST, SECOND = Visit("v1", "2026-03-01 10:00", PAID), Visit("v1", "2026-03-05 10:00", MAIL)

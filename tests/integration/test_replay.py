@@ -243,7 +243,7 @@ MADE_OF = """
     UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = ($1::text)::regnamespace
     UNION ALL SELECT 'column', table_name || '.' || column_name, format('%s %s %s %s', ordinal_position, data_type,
         is_nullable, column_default) FROM information_schema.columns WHERE table_schema = $1
-    ORDER BY 1, 2
+    ORDER BY 1, 2, 3
 """
 
 

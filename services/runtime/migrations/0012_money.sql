@@ -41,10 +41,15 @@ CREATE VIEW state.rate AS
     ORDER BY currency, to_currency, day DESC, occurred_at DESC, event_id DESC, rank;
 
 -- How money is converted. A report of money in the currency `wanted` asks
---     CROSS JOIN LATERAL conversion(entries.currency, wanted, (entries.closed_at AT TIME ZONE zone)::date) AS c (factor)
+--     CROSS JOIN LATERAL conversion(entries.currency, wanted, day_of(entries.closed_at, zone)) AS c (factor)
 -- for each deal, `zone` being the rules' time zone. No row: no rate of that pair, neither of the day nor before it; such money
 -- is named in the answer and added to nothing. Then `converted(entries.amount, c.factor)` is the deal's amount in minor units
 -- of `wanted`, and `converted(credits.amounts, c.factor)` are its credits, which sum to it.
+
+-- The day of an instant in a time zone. Of the first and last ones that there are it would be outside of the years 1 to 9999,
+-- which many programs cannot hold: the nearest one within them then.
+CREATE FUNCTION state.day_of(at timestamptz, zone text) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN greatest(date '0001-01-01', least(date '9999-12-31', (at AT TIME ZONE zone)::date));
 
 -- Minor units of `wanted` for one of `held`, by the newest rate of the pair of this day or before it: no inverse rate, none
 -- over a third currency. A function of rows, because Postgres plans such a one together with the query that calls it.

@@ -2,6 +2,13 @@
 -- not before it began; nothing else of it changes, and nothing goes. Who must rewrite the ledger all the same says so in the
 -- transaction: SET LOCAL closedloop.rewrites_ledger = 'on'.
 
+-- No entry is without credits: those of one model that is always kept must be there when the transaction ends.
+ALTER TABLE state.entries
+    ADD CHECK (version > 0),
+    ADD COLUMN credited_by text COLLATE "C" NOT NULL DEFAULT 'linear' CHECK (credited_by = 'linear'),
+    ADD CONSTRAINT entries_have_credits FOREIGN KEY (provider, deal_id, version, credited_by)
+        REFERENCES state.credits (provider, deal_id, version, model) DEFERRABLE INITIALLY DEFERRED;
+
 CREATE FUNCTION state.refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'restrict_violation',
@@ -12,7 +19,7 @@ END $$;
 -- Without cost for who ends entries: these are asked once a statement, and only by one that names such a column.
 CREATE TRIGGER entries_stay BEFORE DELETE OR TRUNCATE OR UPDATE OF
     provider, deal_id, version, amount, currency, created_at, closed_at, owner, touches, lead_touch, visitor_id, touch_id,
-    occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause, recorded_at
+    occurred_at, channel, source, medium, campaign, content, term, landing_page, referrer, cause, recorded_at, credited_by
     ON state.entries FOR EACH STATEMENT
     WHEN (current_setting('closedloop.rewrites_ledger', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION state.refuse_rewriting();

@@ -1,7 +1,5 @@
 """Models of the settings: how they are written, and when they are refused."""
 
-from fractions import Fraction
-
 import pytest
 
 from schemas.credit import Milestones, models_text, parse_models
@@ -29,7 +27,10 @@ def test_parts_are_taken_as_they_are_written(text, models):
 def test_a_model_has_one_text_however_it_was_written():
     assert models_text(parse_models(TWICE)) == '{"a": {"first": "1/2", "others": "1/2"}, "b": {"last": "1"}}'
     assert parse_models(models_text(parse_models(TWICE))) == parse_models(TWICE)
-    assert Fraction("0.5") == Fraction("1/2")
+
+
+def test_no_models_are_the_same_rule_however_that_is_said():
+    assert models_text(parse_models("{}")) == models_text(parse_models("")) == ""
 
 
 @pytest.mark.parametrize(
@@ -45,11 +46,18 @@ def test_a_model_has_one_text_however_it_was_written():
         ('{"mine": {}}', "do not"),
         ('{"mine": {"first": 0.9}}', "are not numbers from 0 on that sum to 1"),
         ('{"mine": {"first": 2, "last": -1}}', "are not numbers from 0 on that sum to 1"),
-        ('{"mine": {"first": true}}', "are not numbers from 0 on that sum to 1"),
+        ('{"mine": {"first": 1}, "mine": {"last": 1}}', "'mine' is there twice"),
+        ('{"mine": {"first": 0.5, "first": 0.5, "last": 0.5}}', "'first' is there twice"),
+        ('{"mine": {"first": true}}', "a part that is no number"),
         ('{"mine": {"first": NaN}}', "a part that is no number"),
         ('{"mine": {"first": "half", "last": 0.5}}', "a part that is no number"),
         ('{"mine": {"first": null, "last": 1}}', "a part that is no number"),
-        ('{"mine": {"first": "1/0"}}', "a part that is no number"),
+        ('{"mine": {"first": "1/0"}}', "a part that is divided by 0"),
+        ('{"mine": {"first": 1e99999999}}', "a part that is no number"),
+        ('{"mine": {"first": "1e99999999"}}', "a part that is no number"),
+        pytest.param(
+            f'{{"mine": {{"first": 1{"0" * 5000}}}}}', "a part that is no number", id="a number of 5001 digits"
+        ),
     ],
 )
 def test_a_model_that_gives_no_whole_is_refused_in_one_line(text, told, monkeypatch):

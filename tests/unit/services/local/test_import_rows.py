@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.local.csv_file import read_rows
+from schemas.csv_table import read_table
 from services.local.import_rows import RATES, SPEND, Kind, Refused, prepare
 from services.local.importing import batches
 
@@ -14,7 +14,7 @@ NOW = "2026-03-31T00:00:00.000000Z"
 def prepared(kind: Kind, *lines: str) -> tuple[list[dict[str, Any]], list[Refused]]:
     """What becomes of these lines under a header of all columns, the first of them line 2."""
     text = "\n".join([";".join(kind.columns), *lines])
-    ready, refused = prepare(kind, read_rows(text.encode(), kind.columns, kind.needed), NOW)
+    ready, refused = prepare(kind, read_table(text.encode(), kind.columns, kind.needed), NOW)
     return [each.event for each in ready], refused
 
 
@@ -96,7 +96,7 @@ def test_a_rate_that_is_there_twice_is_one() -> None:
 )
 def test_a_request_holds_as_much_as_the_collector_takes(count: int, campaign: str, sizes: list[int]) -> None:
     lines = "".join(f"2026-03-01;s{number};cpc;{campaign};1;EUR\n" for number in range(count))
-    rows = read_rows((";".join(SPEND.columns) + "\n" + lines).encode(), SPEND.columns, SPEND.needed)
+    rows = read_table((";".join(SPEND.columns) + "\n" + lines).encode(), SPEND.columns, SPEND.needed)
     ready, _ = prepare(SPEND, rows, NOW)
     sent = list(batches(ready))
     assert [len(batch) for batch in sent] == sizes

@@ -74,7 +74,7 @@ async def test_an_outage_is_waited_for_with_the_same_ids_and_told(passing):
     await server.deliver(Sender.SITE, HIT)
     first, second = (json.loads(request.content) for request in server.requests)
     assert first == second == [HIT]
-    assert "trying again" in server.told[0]
+    assert server.told[0].startswith("waiting for the collector at http://")
     assert not server.told[-1]
 
 
@@ -110,6 +110,11 @@ async def test_a_body_that_is_refused_whole_is_not_taken_for_one_refused_event()
     server = Server(httpx.Response(413, json={"accepted": 0, "rejected": rejected, "message": "too large"}))
     with pytest.raises(InstallationError, match="took nothing of 2 events: too large"):
         await server.installation.send([DEAL, DEAL])
+
+
+async def test_who_looks_whether_anything_is_there_is_told_at_once():
+    with pytest.raises(InstallationError, match=r"nothing answers at http.*start `closedloop up`"):
+        await Server(httpx.ConnectError("refused")).installation.knock()
 
 
 async def test_who_never_answers_is_given_up(monkeypatch):

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from services.reports.period_models import Earned, earned_by_channel, intervals_of, with_credits
 
-TOTAL = {"path": None, "deals": 3, "amount": 700, "nulls": 9, "touches": 1.0, "is_total": 1}
+TOTAL = {"path": None, "deals": 3, "amount": 700, "nulls": 9, "is_unknown": None, "is_total": 1}
 
 
 def path(channels: str, deals: int, amount: int, nulls: int = 0) -> dict[str, Any]:
     """A row of the query of paths; without channels that of deals of which no touch is known."""
     told = channels.split(" > ") if channels else ["Unattributed"]
-    return {"path": told, "deals": deals, "amount": amount, "nulls": nulls, "touches": len(told) if channels and deals else None, "is_total": 0}  # fmt: skip
+    return {"path": told, "deals": deals, "amount": amount, "nulls": nulls, "is_unknown": not channels, "is_total": 0}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,12 @@ def path(channels: str, deals: int, amount: int, nulls: int = 0) -> dict[str, An
             {"Email": (100, 1), "Unattributed": (500, 2)},
             id="nor does it take anything from channels that lose some",
         ),
+        pytest.param(
+            "markov",
+            [path("Unattributed", 1, 100, nulls=1), path("", 2, 500)],
+            {"Unattributed": (600, 3)},
+            id="a touch may be called as what is unknown",
+        ),
         pytest.param("markov", [path("Email", 0, 0, nulls=5)], {"Email": (0, 0)}, id="nothing won"),
         pytest.param("markov", [], {}, id="nobody came"),
         pytest.param(
@@ -60,7 +66,7 @@ def test_what_channels_earn_of_a_period(
 
 @given(
     model=st.sampled_from(["markov", "shapley"]),
-    drawn=st.lists(st.tuples(st.lists(st.sampled_from("ABCD"), min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 10**9)), max_size=6),
+    drawn=st.lists(st.tuples(st.lists(st.sampled_from(["A", "B", "C", "Unattributed"]), min_size=1, max_size=4), st.integers(1, 5), st.integers(0, 10**9)), max_size=6),
     unknown=st.integers(0, 3),
 )  # fmt: skip
 def test_amounts_sum_to_the_periods_money_to_the_cent(model: str, drawn: Any, unknown: int) -> None:
@@ -78,6 +84,14 @@ def test_intervals_are_the_same_each_time_and_hold_the_credit() -> None:
     for each in found[0].values():
         assert each.interval is not None
         assert each.interval[0] <= each.amount <= each.interval[1]
+
+
+def test_money_that_no_touch_earned_moves_both_ends_of_an_interval() -> None:
+    rows = [path("Unattributed > B", 30, 3_000, nulls=50), path("B", 20, 800, nulls=20)]
+    alone = earned_by_channel("markov", rows, with_intervals=True)["Unattributed"]
+    both = earned_by_channel("markov", [*rows, path("", 2, 500)], with_intervals=True)["Unattributed"]
+    assert alone.interval is not None
+    assert both == Earned(alone.amount + 500, alone.deals + 2, (alone.interval[0] + 500, alone.interval[1] + 500))
 
 
 def test_the_report_keeps_visits_and_spend_and_its_total() -> None:

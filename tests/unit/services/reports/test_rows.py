@@ -42,6 +42,10 @@ def test_dates_are_told_as_they_were_asked():
         pytest.param(10_000, 3, 3, 20_000, ("200.00", 0.5, "66.67", "66.67"), id="rounded to the cent"),
         pytest.param(0, 8, 40, 100, ("1.00", 0.0, "0.12", "0.02"), id="half a cent goes to the even one"),
         pytest.param(0, 0, 0, 10_000, ("100.00", 0.0, None, None), id="spent in vain"),
+        pytest.param(
+            0, 1 / 3, 3, 10**8, ("1000000.00", 0.0, "3000000.00", "333333.33"), id="a third of a deal, not 0.333333"
+        ),
+        pytest.param(0, 1e-7, 1, 10_000, ("100.00", 0.0, None, "100.00"), id="no deal worth telling"),
         pytest.param(30_000, 1, 1, None, (None, None, None, None), id="nothing is known to be spent"),
     ],
 )

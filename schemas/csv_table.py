@@ -1,11 +1,16 @@
-"""A CSV file of the user's as rows by column name. Pure."""
+"""A table as spreadsheets write it into a CSV file, row by row. Pure; which columns there are the caller says."""
 
 import csv
 import io
+import re
+import string
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 SEPARATORS = (";", ",", "\t")
+
+_EMPTY = "".join(SEPARATORS) + string.whitespace
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class UnreadableError(ValueError):
@@ -23,40 +28,43 @@ class Row(NamedTuple):
     """Why the cells cannot be told; empty for a sound row."""
 
 
-def read_rows(data: bytes, columns: Sequence[str], needed: Sequence[str]) -> list[Row]:
+def read_table(data: bytes, columns: Sequence[str], needed: Sequence[str]) -> Iterator[Row]:
     """The rows of a file whose header names some of `columns`, in any order and case, and all that are `needed`.
 
-    UTF-8, with or without a byte order mark, separated by `;`, commas or tabs, whichever the header has first in that
-    order. Empty lines are skipped. A row of too many or too few cells has a fault. Raises UnreadableError.
+    UTF-8, with or without a byte order mark, any ends of lines, separated by `;`, commas or tabs, whichever the header
+    has first in that order. Rows without anything in a cell are skipped. A row of too many or too few cells has a
+    fault. Raises UnreadableError, with the line, at the place where reading ends.
     """
-    return list(_rows(_text(data), columns, needed))
+    text = _text(data)
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # how long a cell may be is its reader's to say
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    header: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            if any(map(str.strip, cells)):
+                if header:
+                    yield _row(header, cells, line)
+                else:
+                    header = _header(cells, line, columns, needed)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UnreadableError(f"line {line}: {error}") from error
+    if not header:
+        raise UnreadableError(f"line 1: a header such as {SEPARATORS[0].join(columns)} is missing")
 
 
 def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = len(_LINE_END.findall(data, 0, error.start)) + 1
         raise UnreadableError(f"line {line}: this is not UTF-8; save the file as CSV in UTF-8") from error
 
 
-def _rows(text: str, columns: Sequence[str], needed: Sequence[str]) -> Iterator[Row]:
-    first = text.lstrip("\r\n").partition("\n")[0]
-    separator = next((each for each in SEPARATORS if each in first), SEPARATORS[0])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not header:
-                header = _header(cells, line, columns, needed)
-            elif cells:
-                yield _row(header, cells, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UnreadableError(f"line {line}: {error}") from error
-    if not header:
-        raise UnreadableError(f"line 1: a header such as {SEPARATORS[0].join(columns)} is missing")
+def _separator(text: str) -> str:
+    header, *_ = re.split(r"[\r\n]", text.lstrip(_EMPTY), maxsplit=1)
+    return next((each for each in SEPARATORS if each in header), SEPARATORS[0])
 
 
 def _header(cells: Sequence[str], line: int, columns: Sequence[str], needed: Sequence[str]) -> list[str]:
@@ -75,4 +83,4 @@ def _header(cells: Sequence[str], line: int, columns: Sequence[str], needed: Seq
 def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     if len(cells) != len(header):
         return Row(line, {}, f"the header has {len(header)} columns, this row has {len(cells)}")
-    return Row(line, {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()})
+    return Row(line, {name: told for name, cell in zip(header, cells, strict=True) if (told := cell.strip())})
