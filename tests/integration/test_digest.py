@@ -67,7 +67,7 @@ CHANGES = [
     )),
     ("credits", "UPDATE credits SET amounts = ARRAY[amounts[1] - 1, amounts[2] + 1] WHERE model = 'linear'"),
     ("credits", "UPDATE credits SET shares = ARRAY[0.1 + 0.2, 0.7] WHERE model = 'linear'"),
-    ("credits", "DELETE FROM credits WHERE model = 'linear'"),
+    ("credits", "DELETE FROM credits WHERE model = 'last_touch'"),
     *(("credits", f"UPDATE entries SET {change}") for change in (
         "owner = 'x'", "closed_at = now()", "created_at = now()", "currency = 'USD'",
         "channel[1] = 'x'", "source[1] = 'x'", "medium[1] = 'x'", "campaign[1] = 'x'", "content[1] = 'x'", "term[1] = 'x'",

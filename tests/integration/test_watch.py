@@ -139,13 +139,12 @@ async def broken(watcher, database, statement):
 
 async def test_a_won_deal_without_an_entry_does_not_balance(watcher, database):
     await put_deal(database, WON)
-    await database.execute(REWRITES_LEDGER + "DELETE FROM credits")
-    await database.execute(REWRITES_LEDGER + "DELETE FROM entries")
+    await database.execute(REWRITES_LEDGER + "DELETE FROM credits; DELETE FROM entries")
     assert (await watcher.look()).unbalanced_deals == 1
 
 
 async def test_a_model_without_credits_does_not_balance(watcher, database):
-    assert await broken(watcher, database, "DELETE FROM credits WHERE deal_id = '1' AND model = 'linear'") == 1
+    assert await broken(watcher, database, "DELETE FROM credits WHERE deal_id = '1' AND model = 'last_touch'") == 1
 
 
 async def test_an_amount_that_changed_without_its_credits_does_not_balance(watcher, database):
