@@ -41,6 +41,7 @@ class Crediting:
         self._rules = rules
         self._models = models_of(rules.custom_models)
         self._idle_rounds = 0
+        """Left until deals of older programs are looked for."""
 
     async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
         """Take in the deals of the batch; a CRM's contacts are identity's."""
@@ -66,11 +67,12 @@ class Crediting:
         worked = await work_off(
             self._database, ATTRIBUTOR, (NoteKind.lead, NoteKind.touches), NOTES_AT_ONCE, self._note_deals
         ) or await work_off(self._database, ATTRIBUTOR, (NoteKind.deal,), DEALS_AT_ONCE, self._credit_again)
-        if not worked:
-            self._idle_rounds += 1
-            if self._idle_rounds % IDLE_ROUNDS == 1:
-                return await store.note_deals_of_older_programs(self._database, DEALS_AT_ONCE)
-        return worked
+        if worked or self._idle_rounds:
+            self._idle_rounds -= not worked
+            return worked
+        found = await store.note_deals_of_older_programs(self._database, DEALS_AT_ONCE)
+        self._idle_rounds = 0 if found else IDLE_ROUNDS
+        return found
 
     async def _note_deals(self, connection: Connection, notes: Sequence[Note]) -> None:
         await store.note_deals(connection, notes, self._rules.lookback)

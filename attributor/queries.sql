@@ -73,12 +73,12 @@ ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
 -- name: lead_creations
 -- When any lead of a deal's contacts first filled out a form or was identified, by any of its identifiers. A shared
 -- one names nobody.
-SELECT won.provider, won.deal_id, min(registration.first_at) AS created_at
+SELECT won.provider, won.deal_id, min(r.first_at) AS created_at
 FROM unnest($1::text[], $2::text[]) AS won (provider, deal_id)
 JOIN deals d USING (provider, deal_id)
 JOIN lead_of contact ON contact.identifier = ANY (d.contacts) AND NOT contact.shared
 JOIN lead_of member ON member.lead = contact.lead
-JOIN registration ON registration.identifier = member.identifier
+CROSS JOIN LATERAL (SELECT first_at FROM registration WHERE registration.identifier = member.identifier OFFSET 0) AS r
 GROUP BY won.provider, won.deal_id;
 
 -- name: current_entries

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from identity.components import Pair
 from identity.facts import Facts, HitFact
@@ -64,8 +63,8 @@ async def _numbers(connection: Connection, query: str, visitors: Collection[str]
     return {row["visitor_id"]: row["number"] for row in rows}
 
 
-Registrations = frozenset[tuple[UUID, datetime]]
-"""An identifier, and when a form or a call named somebody by it."""
+Registrations = dict[str, datetime]
+"""By the id of an identifier, as text, when the earliest of some forms and calls named somebody by it."""
 
 
 class Concerned(NamedTuple):
@@ -74,8 +73,8 @@ class Concerned(NamedTuple):
     cuts: Sequence[Pair] = ()
     touches: Sequence[TouchKey] = ()
     """The offline ones."""
-    registered: Registrations = frozenset()
-    """In forms and calls that identify: leads of these may have been created at another time."""
+    registered: Registrations = {}  # noqa: RUF012 - never changed
+    """Leads of these may have been created at another time."""
 
 
 async def concerned_statements(database: Database, facts: Facts) -> Concerned:
@@ -85,19 +84,31 @@ async def concerned_statements(database: Database, facts: Facts) -> Concerned:
     said = columns([(each.scope, each.event_id, each.rank) for each in facts.statements]) or [[], [], []]
     hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
     rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
-    named = [each for each in facts.statements if each.type in REGISTRATIONS and each.identifiers]
+    registered = [
+        (each.identifiers.split(","), each.occurred_at)
+        for each in facts.statements
+        if each.type in REGISTRATIONS and each.identifiers
+    ]
     return Concerned(
         sorted({(row["a"], row["b"]) for row in rows if row["a"] is not None}),
         sorted((row["scope"], row["event_id"]) for row in rows if row["type"] == EventType.touch),
-        frozenset((UUID(name), each.occurred_at) for each in named for name in (each.identifiers or "").split(","))
-        | _registrations(row for row in rows if row["type"] in REGISTRATIONS),
+        earliest([*registered, *_registrations(row for row in rows if row["type"] in REGISTRATIONS)]),
     )
 
 
 async def registered_in(connection: Connection, keys: Sequence[TouchKey]) -> Registrations:
     """Whom the forms and calls of these (scope, event id) name, whether they count or not."""
-    return _registrations(await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else ())
+    return earliest(_registrations(await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else ()))
 
 
-def _registrations(rows: Iterable[Record]) -> Registrations:
-    return frozenset((name, row["occurred_at"]) for row in rows for name in row["identifiers"] or ())
+def earliest(named: Iterable[tuple[Iterable[str], datetime]]) -> Registrations:
+    """Of events, each with whom it names, the first for each identifier."""
+    found: Registrations = {}
+    for identifiers, at in named:
+        for identifier in identifiers:
+            found[identifier] = min(at, found.get(identifier, at))
+    return found
+
+
+def _registrations(rows: Iterable[Record]) -> list[tuple[list[str], datetime]]:
+    return [(list(map(str, row["identifiers"] or ())), row["occurred_at"]) for row in rows]

@@ -70,13 +70,23 @@ WHERE s.type IN ('form', 'identify');
 
 -- name: note_registrations
 -- Where an identifier has no earlier registration than this one, its lead may have been created at another time, which concerns
--- its deals of any time.
+-- its deals of any time. Of most there is no earlier record at all, so that none need be asked whether it counts.
+-- OFFSET keeps that a look-up, whatever the planner believes of the batch.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT DISTINCT 'attributor', 'touches', i.lead::text
-FROM unnest($1::uuid[], $2::timestamptz[]) AS named (identifier, occurred_at)
-JOIN identifiers i ON i.id = named.identifier
-JOIN registration r ON r.identifier = named.identifier
-WHERE r.first_at IS NULL OR r.first_at >= named.occurred_at;
+FROM unnest($1::text[], $2::timestamptz[]) AS named (identifier, occurred_at)
+CROSS JOIN LATERAL (SELECT id, lead, first_at FROM identifiers WHERE id = named.identifier::uuid OFFSET 0) AS i
+WHERE CASE WHEN i.first_at >= named.occurred_at THEN true WHEN EXISTS (
+        SELECT FROM statements s WHERE s.type IN ('form', 'identify')
+            AND s.identifiers[1] = i.id AND s.occurred_at < named.occurred_at)
+    OR EXISTS (
+        SELECT FROM statements s WHERE s.type IN ('form', 'identify') AND s.identifiers[2] IS NOT NULL
+            AND s.identifiers[2] = i.id AND s.occurred_at < named.occurred_at)
+    OR EXISTS (
+        SELECT FROM statements s WHERE s.type IN ('form', 'identify') AND s.identifiers[3] IS NOT NULL
+            AND s.identifiers[3] = i.id AND s.occurred_at < named.occurred_at)
+    THEN (SELECT r.first_at IS NULL OR r.first_at >= named.occurred_at FROM registration r WHERE r.identifier = i.id)
+    ELSE true END;
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.

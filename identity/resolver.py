@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from identity import fact_store, store
+from identity.fact_store import Registrations
 from identity.facts import facts_of
 from identity.folding import fold_noted, fold_spans
 from identity.offline import TouchKey
@@ -51,15 +52,21 @@ class Resolver:
                 numbers = await store.lock_visitors(connection, visitors)
                 spans, contested = await store.concerned_spans(connection, numbers, facts.hits)
                 await fold_spans(connection, spans, longest=HITS_AGAIN_AT_ONCE)
-                registered |= await fact_store.registered_in(connection, self._keys(contested))
+                registered = await self._with_contested(connection, registered, contested)
             if visitors or concerned.touches:
                 await settle_touches(connection, concerned.touches, visitors)
             await store.note_registrations(connection, registered)
             await fence(connection)
 
-    def _keys(self, events: Sequence[tuple[str, str]]) -> list[TouchKey]:
-        """What statements call these events of visitors."""
-        return [(identifier_id(f"visitor:{visitor}", self._id_key), event_id) for visitor, event_id in events]
+    async def _with_contested(
+        self, connection: Connection, registered: Registrations, contested: Sequence[tuple[str, str]]
+    ) -> Registrations:
+        """The batch's registrations, and those whose event ids, of visitors, hits of the batch may have taken."""
+        if not contested:
+            return registered
+        keys = [(identifier_id(f"visitor:{visitor}", self._id_key), event_id) for visitor, event_id in contested]
+        others = await fact_store.registered_in(connection, keys)
+        return fact_store.earliest([([each], at) for some in (registered, others) for each, at in some.items()])
 
     async def work_notes(self) -> bool:
         """Work off some notes: first which visitors and offline touches they concern, then those."""

@@ -54,10 +54,10 @@ async def concerned_spans(
     ] if contested else []
 
 
-async def note_registrations(connection: Connection, registered: Collection[tuple[UUID, datetime]]) -> None:
+async def note_registrations(connection: Connection, registered: Mapping[str, datetime]) -> None:
     """Let the attributor ask when the leads were created of those identifiers that have no earlier registration."""
     if registered:
-        await connection.execute(QUERIES.note_registrations, *columns(sorted(registered)))
+        await connection.execute(QUERIES.note_registrations, list(registered), list(registered.values()))
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
