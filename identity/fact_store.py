@@ -18,8 +18,11 @@ REGISTRATIONS = frozenset({EventType.form, EventType.identify})
 HIT_COLUMNS = ("visitor", *HitFact._fields[1:])
 
 
-async def add_facts(database: Database, facts: Facts) -> None:
-    """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk."""
+async def add_facts(database: Database, facts: Facts) -> dict[str, int]:
+    """Store the facts and commit, so that whoever derives from now on sees them. Not yet on disk.
+
+    Answers the numbers of their visitors.
+    """
     while True:
         try:
             async with database.transaction(durable=False) as connection:
@@ -30,20 +33,21 @@ async def add_facts(database: Database, facts: Facts) -> None:
             # Somebody else has stored a hit of ours since we looked: now we see it.
 
 
-async def _add_facts(connection: Connection, facts: Facts) -> None:
+async def _add_facts(connection: Connection, facts: Facts) -> dict[str, int]:
     if facts.seen:
         await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
     if facts.pairs:
         await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
-    if facts.hits:
-        await _add_hits(connection, facts.hits)
+    numbers = await _add_hits(connection, facts.hits) if facts.hits else {}
     if facts.carriers:
-        await connection.execute(QUERIES.add_carriers, *columns(facts.carriers))
+        rows = [(identifier, numbers[visitor], *times) for identifier, visitor, *times in facts.carriers]
+        await connection.execute(QUERIES.add_carriers, *columns(rows))
     if facts.statements:
         await connection.execute(QUERIES.add_statements, *columns(facts.statements))
+    return numbers
 
 
-async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> None:
+async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> dict[str, int]:
     """By COPY, which costs half of an INSERT and knows no conflicts: so what is there already is left out."""
     visitors = {hit.visitor_id for hit in hits}
     known = await _numbers(connection, QUERIES.visitor_numbers, visitors)
@@ -56,6 +60,7 @@ async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> None:
     new = [row for row in rows if (row[0], row[1], row[3]) not in there] if there else rows
     if new:
         await connection.copy_records_to_table("hits", columns=HIT_COLUMNS, records=new)
+    return numbers
 
 
 async def _numbers(connection: Connection, query: str, visitors: Collection[str]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Leads in the database: identifiers, the pairs between them, and the cuts that hold pairs apart. Decides nothing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from identity.components import COUNTED, Identifier, Pair, Part, Placement, kind_of
@@ -20,10 +20,19 @@ class Link(NamedTuple):
     """Whether the pair is held apart."""
 
 
-async def unsettled(source: Database | Connection, facts: Facts) -> list[Link]:
-    """What of the batch the leads do not take into account yet."""
+async def brings_links(database: Database, facts: Facts) -> bool:
+    """Whether the batch says anything that the leads do not take into account yet."""
+    return bool(await database.fetchval(QUERIES.brings_links, *_said(facts)))
+
+
+async def take_links(connection: Connection, facts: Facts) -> list[Link]:
+    """What of the batch the leads do not take into account yet. From here on they do: the graph is locked."""
+    return [Link(*row) for row in await connection.fetch(QUERIES.take_links, *_said(facts))]
+
+
+def _said(facts: Facts) -> tuple[list[UUID], list[UUID], list[UUID]]:
     a, b = columns(facts.pairs) or ([], [])
-    return [Link(*row) for row in await source.fetch(QUERIES.unsettled, a, b, [seen.id for seen in facts.seen])]
+    return a, b, [seen.id for seen in facts.seen]
 
 
 async def lock_graph(connection: Connection) -> None:
@@ -62,13 +71,15 @@ async def members_of(connection: Connection, leads: Collection[UUID]) -> dict[UU
     return {row["lead"]: row["members"] for row in await connection.fetch(QUERIES.members_of, list(leads), COUNTED)}
 
 
-async def note_visitors_of_joined(connection: Connection, parts: Sequence[Part], facts: Facts) -> None:
+async def note_visitors_of_joined(
+    connection: Connection, parts: Sequence[Part], facts: Facts, numbers: Mapping[str, int]
+) -> None:
     """Leave a note for each visitor in whom leads meet that become one.
 
     Visitors of the batch itself are left out, as far as only the batch's hits are concerned.
     """
-    carriers: Sequence[Sequence[Any]] = columns(facts.carriers) or ([], [], [], [])
-    await connection.execute(QUERIES.note_visitors_of_joined, *columns(parts), *carriers)
+    instants = {(numbers[visitor], from_at) for _, visitor, from_at, to_at in facts.carriers if from_at == to_at}
+    await connection.execute(QUERIES.note_visitors_of_joined, *columns(parts), *(columns([*instants]) or ([], [])))
 
 
 async def await_graph(database: Database) -> None:
@@ -79,14 +90,12 @@ async def await_graph(database: Database) -> None:
 async def put_joined(
     connection: Connection, changed: Mapping[UUID, Identifier], leads: Mapping[UUID, UUID], links: Iterable[Link]
 ) -> None:
-    """Store the leads by what they become, and that the links are taken into account; `changed` are the links' ends."""
-    if moves := [(old, new) for old, new in leads.items() if old != new]:
+    """Store the leads by what they become; `changed` are the links' ends."""
+    if moves := sorted((old, new) for old, new in leads.items() if old != new):
         await connection.execute(QUERIES.move_leads, *columns(moves))
     seen_earlier = [changed[link.a] for link in links if link.a == link.b]
     if rows := sorted((each.id, each.first_at, leads[each.lead], each.shared) for each in seen_earlier):
         await connection.execute(QUERIES.place_identifiers, *columns(rows))
-    if pairs := sorted((link.a, link.b) for link in links if link.a != link.b):
-        await connection.execute(QUERIES.settle_pairs, *columns(pairs))
 
 
 async def put_placements(

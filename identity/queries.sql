@@ -2,11 +2,12 @@
 
 -- name: add_identifiers
 -- Identifiers a batch carried. An earlier sighting than the known one unsettles the lead, which is named by its earliest. Any
--- other leaves the row alone, also unlocked: whoever changes leads may hold it.
+-- other leaves the row alone, also unlocked: whoever changes leads may hold it. OFFSET keeps a look-up what it is, here and below:
+-- of a table that is small, or was when the plan was made, the planner would read the whole.
 INSERT INTO identifiers AS known (id, value, first_at, lead, settled)
 SELECT id, value, first_at, id, true
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS seen (id, value, first_at)
-WHERE NOT EXISTS (SELECT FROM identifiers k WHERE k.id = seen.id AND k.first_at <= seen.first_at)
+WHERE NOT EXISTS (SELECT FROM identifiers k WHERE k.id = seen.id AND k.first_at <= seen.first_at OFFSET 0)
 ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, settled = false
 WHERE excluded.first_at < known.first_at;
 
@@ -90,16 +91,31 @@ WHERE CASE WHEN i.first_at >= named.occurred_at THEN true WHEN EXISTS (
 
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.
-INSERT INTO carriers AS known (identifier, visitor_id, from_at, to_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-ON CONFLICT (identifier, visitor_id) DO UPDATE
+INSERT INTO carriers AS known (identifier, visitor, from_at, to_at)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
+ON CONFLICT (identifier, visitor) DO UPDATE
 SET from_at = least(known.from_at, excluded.from_at), to_at = greatest(known.to_at, excluded.to_at)
 WHERE excluded.from_at < known.from_at OR excluded.to_at > known.to_at;
 
--- name: unsettled
--- What the leads do not take into account yet, among the batch's pairs and, each beside itself, its identifiers.
-SELECT a, b, EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (pairs.a, pairs.b)) AS cut
-FROM pairs JOIN unnest($1::uuid[], $2::uuid[]) AS batch (a, b) USING (a, b) WHERE NOT settled
+-- name: brings_links
+-- Whether there is anything among the batch's pairs and identifiers that the leads do not take into account yet.
+SELECT EXISTS (
+        SELECT FROM unnest($1::uuid[], $2::uuid[]) AS batch (a, b)
+        CROSS JOIN LATERAL (
+            SELECT FROM pairs WHERE pairs.a = batch.a AND pairs.b = batch.b AND NOT settled OFFSET 0) AS open)
+    OR EXISTS (SELECT FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled);
+
+-- name: take_links
+-- That, the identifiers each beside itself, and from here on the pairs are taken into account. By their places in the table,
+-- which nobody else can change: the graph is locked.
+WITH taken AS (
+    UPDATE pairs SET settled = true WHERE ctid = ANY (ARRAY(
+        SELECT open.ctid FROM unnest($1::uuid[], $2::uuid[]) AS batch (a, b)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM pairs WHERE pairs.a = batch.a AND pairs.b = batch.b AND NOT settled OFFSET 0) AS open))
+    RETURNING a, b
+)
+SELECT a, b, EXISTS (SELECT FROM cuts WHERE (cuts.a, cuts.b) = (taken.a, taken.b)) AS cut FROM taken
 UNION ALL
 SELECT id, id, false FROM identifiers WHERE id = ANY ($3::uuid[]) AND NOT settled;
 
@@ -189,33 +205,37 @@ FROM unnest($1::uuid[]) AS asked (lead);
 
 -- name: note_visitors_of_joined
 -- Who carries identifiers of several of the leads $1 that become one ($2) is concerned, as long as he carried those of leads
--- that are asked ($3); but for what the batch itself carried at one instant ($5 to $8): it is folded right after this, and again
--- should the batch come back in parts, which what lies between two instants would not be. So is who carries one of them and one of the lead $4, which becomes the same: it may be large, and is looked for among what the visitor carries.
+-- that are asked ($3); but for the instants at which the batch itself has events of his that name somebody ($5, $6): he is folded
+-- there right after this, and again should the batch come back in parts, which what lies between two instants would not be.
+-- So is who carries one of them and one of the lead $4, which becomes the same: it may be large, and is looked for among what
+-- the visitor carries.
 WITH meeting AS MATERIALIZED (
-    SELECT visitor_id, unread, min(place) < max(place) AS in_several,
+    SELECT visitor, unread, min(place) < max(place) AS in_several,
            min(from_at) FILTER (WHERE counts) AS from_at, max(to_at) FILTER (WHERE counts) AS to_at
     FROM (
-        SELECT c.visitor_id, c.from_at, c.to_at, part.new, part.unread, part.place,
-               part.is_asked AND coalesce(
-                   batch.from_at > c.from_at OR batch.to_at < c.to_at OR batch.from_at < batch.to_at, true) AS counts
+        SELECT c.visitor, c.from_at, c.to_at, part.new, part.unread, part.place,
+               part.is_asked AND (c.from_at < c.to_at OR (c.visitor, c.from_at) NOT IN (
+                   SELECT * FROM unnest($5::bigint[], $6::timestamptz[]))) AS counts
         FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::uuid[])
             WITH ORDINALITY AS part (old, new, is_asked, unread, place)
-        JOIN identifiers i ON i.lead = part.old
-        JOIN carriers c ON c.identifier = i.id
-        LEFT JOIN unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-            AS batch (identifier, visitor_id, from_at, to_at)
-            ON (batch.identifier, batch.visitor_id) = (c.identifier, c.visitor_id)) AS carried
-    GROUP BY visitor_id, new, unread HAVING bool_or(counts)
+        CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE lead = part.old OFFSET 0) AS i
+        CROSS JOIN LATERAL (
+            SELECT visitor, from_at, to_at FROM carriers WHERE identifier = i.id OFFSET 0) AS c
+        OFFSET 0) AS carried
+    GROUP BY visitor, new, unread HAVING bool_or(counts)
 )
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', visitor_id, from_at, to_at
+SELECT 'identity', 'visitor', v.visitor_id, from_at, to_at
 FROM meeting
+CROSS JOIN LATERAL (SELECT visitor_id FROM visitors WHERE number = meeting.visitor OFFSET 0) AS v
 WHERE in_several OR (unread IS NOT NULL AND unread IN (
-    SELECT i.lead FROM carriers c JOIN identifiers i ON i.id = c.identifier WHERE c.visitor_id = meeting.visitor_id));
+    SELECT i.lead FROM carriers c
+    CROSS JOIN LATERAL (SELECT lead FROM identifiers WHERE id = c.identifier OFFSET 0) AS i
+    WHERE c.visitor = meeting.visitor));
 
 -- name: move_leads
--- Whole leads become others.
-UPDATE identifiers SET lead = moved.new FROM unnest($1::uuid[], $2::uuid[]) AS moved (old, new) WHERE lead = moved.old;
+-- Whole leads, in order, become others. Which one is found by halving: a join might read all leads that there are.
+UPDATE identifiers SET lead = ($2::uuid[])[width_bucket(lead, $1::uuid[])] WHERE lead = ANY ($1::uuid[]);
 
 -- name: place_identifiers
 -- The leads as decided. Who was seen earlier still in the meantime stays unsettled.
@@ -226,8 +246,9 @@ WHERE identifiers.id = placed.id
 
 -- name: settle_pairs
 -- These pairs are taken into account.
-UPDATE pairs SET settled = true FROM unnest($1::uuid[], $2::uuid[]) AS done (a, b)
-WHERE pairs.a = done.a AND pairs.b = done.b AND NOT pairs.settled;
+UPDATE pairs SET settled = true WHERE ctid = ANY (ARRAY(
+    SELECT open.ctid FROM unnest($1::uuid[], $2::uuid[]) AS done (a, b)
+    CROSS JOIN LATERAL (SELECT ctid FROM pairs WHERE pairs.a = done.a AND pairs.b = done.b AND NOT settled OFFSET 0) AS open));
 
 -- name: lock_visitors
 -- Nobody else folds these visitors until the transaction ends. In order, so that two consumers never wait in a circle.
@@ -448,17 +469,23 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::
 -- A changed lead concerns visitors that carry one of its identifiers and another one, as long as they carried it: only there
 -- visits split or join. It may have become part of another since; it still is where the identifier is that named it.
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', c.visitor_id, min(c.from_at), max(c.to_at)
-FROM identifiers named JOIN identifiers i ON i.lead = named.lead JOIN carriers c ON c.identifier = i.id
+SELECT 'identity', 'visitor', v.visitor_id, min(c.from_at), max(c.to_at)
+FROM identifiers named
+CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE lead = named.lead OFFSET 0) AS i
+CROSS JOIN LATERAL (
+    SELECT * FROM carriers WHERE identifier = i.id
+        AND EXISTS (SELECT FROM carriers other WHERE other.visitor = carriers.visitor AND other.identifier <> i.id)
+    OFFSET 0) AS c
+CROSS JOIN LATERAL (SELECT visitor_id FROM visitors WHERE number = c.visitor OFFSET 0) AS v
 WHERE named.id = ANY ($1::uuid[])
-  AND EXISTS (SELECT FROM carriers other WHERE other.visitor_id = c.visitor_id AND other.identifier <> c.identifier)
-GROUP BY c.visitor_id;
+GROUP BY v.visitor_id;
 
 -- name: note_visitors_of_identifiers
 -- An identifier that names nobody any more, or somebody again, concerns all visitors that carry it, as long as they did.
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT 'identity', 'visitor', visitor_id, min(from_at), max(to_at)
-FROM carriers WHERE identifier = ANY ($1::uuid[]) GROUP BY visitor_id;
+SELECT 'identity', 'visitor', v.visitor_id, min(c.from_at), max(c.to_at)
+FROM carriers c CROSS JOIN LATERAL (SELECT visitor_id FROM visitors WHERE number = c.visitor OFFSET 0) AS v
+WHERE c.identifier = ANY ($1::uuid[]) GROUP BY v.visitor_id;
 
 -- name: note_touches_of_identifiers
 -- So it does offline touches; those of a visitor go with the visitor.

@@ -42,9 +42,9 @@ class Resolver:
     async def handle(self, batch: Sequence[Delivery], fence: Fence) -> None:
         """Take in the batch, whole."""
         facts = facts_of(((delivery.event, delivery.body) for delivery in batch), self._id_key, self._own_domains)
-        await fact_store.add_facts(self._database, facts)
+        numbers = await fact_store.add_facts(self._database, facts)
         concerned = await fact_store.concerned_statements(self._database, facts)
-        await settle_leads(self._database, facts, concerned.cuts)
+        await settle_leads(self._database, facts, numbers, concerned.cuts)
         visitors = {hit.visitor_id for hit in facts.hits}
         async with self._database.transaction() as connection:
             registered = concerned.registered

@@ -24,25 +24,28 @@ from schemas.topics import ATTRIBUTOR, IDENTITY
 from services.runtime.postgres import Connection, Database
 
 
-async def settle_leads(database: Database, facts: Facts, cuts: Sequence[Pair]) -> None:
+async def settle_leads(
+    database: Database, facts: Facts, numbers: Mapping[str, int], cuts: Sequence[Pair]
+) -> None:
     """Bring the leads in line with the batch's links, and with these cuts, where they are not.
 
+    `numbers` are those of the batch's visitors.
     Whoever returns from here has the graph's word that all who changed leads meanwhile knew the batch's facts.
     """
     if not cuts and not facts.seen:
         return
-    if not cuts and not await lead_store.unsettled(database, facts):
+    if not cuts and not await lead_store.brings_links(database, facts):
         await lead_store.await_graph(database)
         return
     async with database.transaction(durable=False) as connection:
         await lead_store.lock_graph(connection)
         parted = {end for pair in await lead_store.put_cuts(connection, cuts) for end in pair} if cuts else set()
-        links = await lead_store.unsettled(connection, facts)
+        links = await lead_store.take_links(connection, facts)
         changed = await lead_store.identifiers(connection, {end for link in links for end in link[:2]})
         if parted or await makes_shared(connection, changed, links):
             await settle(connection, changed.keys() | parted, parted)
         elif links:
-            await join(connection, changed, links, facts)
+            await join(connection, changed, links, facts, numbers)
 
 
 async def makes_shared(connection: Connection, changed: Mapping[UUID, Identifier], links: Sequence[Link]) -> bool:
@@ -51,7 +54,13 @@ async def makes_shared(connection: Connection, changed: Mapping[UUID, Identifier
     return bool(judged and shared_by_count(await lead_store.partner_counts(connection, judged)))
 
 
-async def join(connection: Connection, changed: Mapping[UUID, Identifier], links: Sequence[Link], facts: Facts) -> None:
+async def join(
+    connection: Connection,
+    changed: Mapping[UUID, Identifier],
+    links: Sequence[Link],
+    facts: Facts,
+    numbers: Mapping[str, int],
+) -> None:
     """Let the links join leads, none of which makes an identifier shared. The graph is locked.
 
     It costs no more than the links and the leads that become others, however large the one is that they join.
@@ -60,14 +69,16 @@ async def join(connection: Connection, changed: Mapping[UUID, Identifier], links
     leads = joined(changed, heads, uncut(links))
     merged = merging(leads)
     if merged:
-        await note_merged(connection, merged, facts)
+        await note_merged(connection, merged, facts, numbers)
     await lead_store.put_joined(connection, changed, leads, links)
 
 
-async def note_merged(connection: Connection, merged: Mapping[UUID, Sequence[UUID]], facts: Facts) -> None:
+async def note_merged(
+    connection: Connection, merged: Mapping[UUID, Sequence[UUID]], facts: Facts, numbers: Mapping[str, int]
+) -> None:
     """Note who must hear of leads that are about to become one: by what they become, those that do."""
     sizes = await lead_store.members_of(connection, [old for olds in merged.values() for old in olds])
-    await lead_store.note_visitors_of_joined(connection, parts_to_read(merged, sizes), facts)
+    await lead_store.note_visitors_of_joined(connection, parts_to_read(merged, sizes), facts, numbers)
     await store.leave_notes(connection, [Note(ATTRIBUTOR, NoteKind.lead, str(new)) for new in sorted(merged)])
 
 

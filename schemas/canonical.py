@@ -8,6 +8,8 @@ from uuid import UUID
 import orjson
 import rfc8785
 
+from schemas.keyed_uuid import uuid_of
+
 _WRITTEN_ALIKE = frozenset({str, int, bool, NoneType})
 """Types that orjson and RFC 8785 write alike."""
 
@@ -36,9 +38,8 @@ def _orjson_agrees(value: Any) -> bool:
 def event_rank(event: dict[str, Any]) -> UUID:
     """Who counts among records of one `event_id` at one instant: the least SHA-256 of the canonical event.
 
-    The first 16 bytes of the hash, as a UUID because that is what Postgres stores in 16 bytes and compares bytewise.
     `received_at` is left out: the same event sent twice is one.
     """
     body = event.copy()
     body.pop("received_at", None)
-    return UUID(bytes=hashlib.sha256(canonical(body)).digest()[:16])
+    return uuid_of(hashlib.sha256(canonical(body)).digest())

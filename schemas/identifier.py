@@ -13,6 +13,8 @@ from uuid import UUID
 
 import idna
 
+from schemas.keyed_uuid import uuid_of
+
 BLOCKED = frozenset(
     {"", "null", "undefined", "none", "nan", "anonymous", "guest", "true", "false", "id", "[object object]", "-1"}
 )
@@ -79,7 +81,7 @@ def identifier_id(identifier: str, key: str) -> UUID:
 
     Without the key it tells nothing about the person, so it may stand where the value must not.
     """
-    return UUID(bytes=hmac.digest(key.encode(), identifier.encode(), hashlib.sha256)[:16])
+    return uuid_of(hmac.digest(key.encode(), identifier.encode(), hashlib.sha256))
 
 
 def _plain_id(raw: object) -> str | None:

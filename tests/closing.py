@@ -170,10 +170,10 @@ async def _identity_step(loop: Loop, batch: Sequence[Delivery], random: Random) 
     fate = random.choice(["handled", "handled", "facts alone", "facts and leads", "rolled back"])
     if fate in {"facts alone", "facts and leads"}:
         facts = facts_of(((each.event, each.body) for each in batch), ID_KEY, ())
-        await fact_store.add_facts(loop.database, facts)
+        numbers = await fact_store.add_facts(loop.database, facts)
     if fate == "facts and leads":
         concerned = await fact_store.concerned_statements(loop.database, facts)
-        await settle_leads(loop.database, facts, concerned.cuts)
+        await settle_leads(loop.database, facts, numbers, concerned.cuts)
     if fate == "rolled back":
         with suppress(Crash):
             await loop.identity.handle(batch, crashes)

@@ -30,7 +30,7 @@ MOST_TIMES_PAGES = 1.5
 TRIED_EVENTS, TRIED_COPIES, TRIED_LATER = 300, 2, 200
 COPY_SECONDS = 600
 
-TABLES = ("identifiers", "carriers", "visitors", "hits", "statements", "visits")
+TABLES = ("identifiers", "visitors", "carriers", "hits", "statements", "visits")
 """What the bench's traffic fills, and the copies are made of."""
 
 NAME = "n || '-' || t.{0}"

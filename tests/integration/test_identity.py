@@ -164,7 +164,7 @@ async def test_a_login_of_thousands_costs_each_of_them_no_more_than_one_of_ten(l
     late = facts(form(None, "late", at(), "late@x.org", user_id="web"))
     await fact_store.add_facts(loop.database, late)
     async with loop.database.transaction() as connection:
-        changed = sorted({end for link in await lead_store.unsettled(connection, late) for end in link[:2]})
+        changed = sorted({end for link in await lead_store.take_links(connection, late) for end in link[:2]})
         members, outsiders, pairs = await lead_store.neighbourhood(connection, changed, ())
     assert (len(members), len(outsiders), len(pairs)) == (2, 0, 1)
 
@@ -290,8 +290,8 @@ def facts(*payloads: dict[str, Any]) -> Facts:
 
 
 async def add_and_settle(database: Database, batch: Facts) -> None:
-    await fact_store.add_facts(database, batch)
-    await settle_leads(database, batch, ())
+    numbers = await fact_store.add_facts(database, batch)
+    await settle_leads(database, batch, numbers, ())
 
 
 @pytest.mark.parametrize(("who", "name"), [({"email": "ann@x.org"}, ANN), ({"user_id": "42"}, "user:42")])
@@ -320,7 +320,7 @@ async def test_a_pair_that_another_consumer_has_yet_to_settle_is_not_forgotten(l
     await loop.take(form(None, "1", at(), "ann@x.org", user_id="42"))
     await fact_store.add_facts(loop.database, facts(stored))
     await loop.take(identify("v", "3", at(), user_id="42", previous_id="41"))
-    assert await lead_store.unsettled(loop.database, facts(stored)) != []
+    assert await lead_store.brings_links(loop.database, facts(stored))
     await loop.take(stored)
     assert await leads(loop) == {frozenset({ANN, "user:41", "user:42", "user:43"})}
 
