@@ -89,7 +89,8 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
     for event, body in events:
         rank = event_rank(body)
         group: tuple[str, ...] = ()
-        for group in identifier_groups(event):
+        groups = identifier_groups(event)
+        for group in () if event.kept_apart else groups:
             for value in group:
                 _see(seen, value, event.occurred_at, key)
             for pair in combinations(sorted(group), 2):
@@ -101,7 +102,7 @@ def facts_of(events: Iterable[tuple[Event, dict[str, Any]]], key: str, own_domai
                 place, at = (value, event.visitor_id), event.occurred_at
                 _, _, first, last = carriers.get(place, (None, None, at, at))
                 carriers[place] = (seen[value].id, event.visitor_id, min(first, at), max(last, at))
-        if is_statement(event):
+        if is_statement(event, bool(groups)):
             statements[rank] = statement_of(event, body, rank, own, key)
     return Facts(
         sorted(seen.values(), key=lambda each: each.id.int),
@@ -124,7 +125,7 @@ def _lesser_first(one: UUID, other: UUID) -> tuple[UUID, UUID]:
 
 def identifier_groups(event: Event) -> list[tuple[str, ...]]:
     """The identifiers that the event carries together; a deal's contacts are people each of their own."""
-    if "person" not in event.model_fields_set or event.type in NAMELESS or event.kept_apart:
+    if "person" not in event.model_fields_set or event.type in NAMELESS:
         return []
     if isinstance(event, DealEvent):
         return [names for contact in event.person.contacts if (names := contact.identifiers(event.provider))]

@@ -61,7 +61,7 @@ class StatementFact(NamedTuple):
     """Of a rate, see `schemas.money.parse_rate`."""
 
 
-def is_statement(event: Event) -> bool:
+def is_statement(event: Event, names_somebody: bool) -> bool:
     """Whether the event says something beyond hits, or may take the event id of one that does.
 
     Those without a visitor share their event ids with all that name the same person first; those with one share them
@@ -74,10 +74,10 @@ def is_statement(event: Event) -> bool:
     if isinstance(event, DealEvent):
         return False
     if isinstance(event, ContactEvent):
-        return bool(event.person.identifiers(event.provider))
+        return names_somebody
     if event.type in ALWAYS_SAY:
         return True
-    return (event.visitor_id is None or event.type in SAY_WHO) and bool(event.person.identifiers())
+    return names_somebody and (event.visitor_id is None or event.type in SAY_WHO)
 
 
 def statement_of(

@@ -9,6 +9,7 @@ import hmac
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import idna
@@ -81,7 +82,15 @@ def identifier_id(identifier: str, key: str) -> UUID:
 
     Without the key it tells nothing about the person, so it may stand where the value must not.
     """
-    return uuid_of(hmac.digest(key.encode(), identifier.encode(), hashlib.sha256))
+    keyed = _keyed(key).copy()
+    keyed.update(identifier.encode())
+    return uuid_of(keyed.digest())
+
+
+@lru_cache(maxsize=8)
+def _keyed(key: str) -> hmac.HMAC:
+    """What has taken in the key alone: to go on from a copy of it takes two thirds of the time."""
+    return hmac.new(key.encode(), digestmod=hashlib.sha256)
 
 
 def _plain_id(raw: object) -> str | None:
