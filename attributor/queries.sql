@@ -1,4 +1,5 @@
 -- The queries of the attributor's store. Of identity it knows the views lead_of, touch and registration, and no table.
+-- Sets go in as arrays, one element a row: ids as they are, all else as text, see `arrays`.
 
 -- name: add_deal_events
 -- Every record of a deal's version is kept: which of several with one event_id counts, readers decide.
@@ -6,8 +7,9 @@ INSERT INTO deal_events (provider, event_id, occurred_at, rank, deal_id, stage, 
                          owner, contacts, updated_at)
 SELECT provider, event_id, occurred_at, rank, deal_id, stage, amount, currency, created_at, closed_at, owner,
        coalesce(string_to_array(nullif(contacts, ''), ',')::uuid[], '{}'), updated_at
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-            $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::timestamptz[])
+FROM unnest($1::text::text[], $2::text::text[], $3::text::timestamptz[], $4::uuid[], $5::text::text[], $6::text::text[],
+            $7::text::bigint[], $8::text::text[], $9::text::timestamptz[], $10::text::timestamptz[], $11::text::text[],
+            $12::text::text[], $13::text::timestamptz[])
      AS version (provider, event_id, occurred_at, rank, deal_id, stage, amount, currency, created_at, closed_at, owner,
                  contacts, updated_at)
 ON CONFLICT DO NOTHING;
@@ -15,18 +17,18 @@ ON CONFLICT DO NOTHING;
 -- name: concerned_deals
 -- The deals of all records of these event ids, whether they count or not.
 SELECT DISTINCT provider, deal_id
-FROM deal_events JOIN unnest($1::text[], $2::text[]) AS batch (provider, event_id) USING (provider, event_id);
+FROM deal_events JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, event_id) USING (provider, event_id);
 
 -- name: add_deals
 -- Rows to lock, for deals that are read for the first time.
 INSERT INTO deals (provider, deal_id)
-SELECT provider, deal_id FROM unnest($1::text[], $2::text[]) AS d (provider, deal_id) ORDER BY provider, deal_id
+SELECT provider, deal_id FROM unnest($1::text::text[], $2::text::text[]) AS d (provider, deal_id) ORDER BY provider, deal_id
 ON CONFLICT DO NOTHING;
 
 -- name: lock_deals
 -- Nobody else credits these deals until the transaction ends. In order, so that two never wait in a circle.
 SELECT d.provider, d.deal_id
-FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+FROM deals d JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 ORDER BY d.provider, d.deal_id FOR UPDATE OF d;
 
 -- name: put_newest_versions
@@ -34,7 +36,7 @@ ORDER BY d.provider, d.deal_id FOR UPDATE OF d;
 -- never there; its row stays, without a state, because others may be waiting to lock it.
 WITH newest AS (
     SELECT DISTINCT ON (e.provider, e.deal_id) e.*
-    FROM deal_events e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+    FROM deal_events e JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
     WHERE NOT EXISTS (
         SELECT FROM deal_events w WHERE w.provider = e.provider AND w.event_id = e.event_id
             AND (w.occurred_at, w.rank) < (e.occurred_at, e.rank))
@@ -42,13 +44,13 @@ WITH newest AS (
 )
 UPDATE deals d SET stage = n.stage, amount = n.amount, currency = n.currency, created_at = n.created_at,
     closed_at = n.closed_at, owner = n.owner, contacts = coalesce(n.contacts, '{}'), updated_at = n.updated_at
-FROM unnest($1::text[], $2::text[]) AS batch (provider, deal_id) LEFT JOIN newest n USING (provider, deal_id)
+FROM unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) LEFT JOIN newest n USING (provider, deal_id)
 WHERE d.provider = batch.provider AND d.deal_id = batch.deal_id;
 
 -- name: deals_by_id
 -- The deals as they stand; without those that have no version that counts, or none that was read.
 SELECT d.provider, d.deal_id, d.stage, d.amount, d.currency, d.created_at, d.closed_at, d.owner
-FROM deals d JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+FROM deals d JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 WHERE d.stage IS NOT NULL;
 
 -- name: journeys
@@ -57,7 +59,8 @@ WHERE d.stage IS NOT NULL;
 -- the inner query as it stands, a look at each owner's touches: the view is a union, of which a join would read all.
 WITH owner AS (
     SELECT DISTINCT won.provider, won.deal_id, won.from_at, won.to_at, member.identifier
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS won (provider, deal_id, from_at, to_at)
+    FROM unnest($1::text::text[], $2::text::text[], $3::text::timestamptz[], $4::text::timestamptz[])
+        AS won (provider, deal_id, from_at, to_at)
     JOIN deals d USING (provider, deal_id)
     JOIN lead_of contact ON contact.identifier = ANY (d.contacts)
     JOIN lead_of member ON member.lead = contact.lead
@@ -74,7 +77,7 @@ ORDER BY owner.provider, owner.deal_id, t.occurred_at, t.touch_id, t.visitor_id,
 -- When any lead of a deal's contacts first filled out a form or was identified, by any of its identifiers. A shared
 -- one names nobody.
 SELECT won.provider, won.deal_id, min(r.first_at) AS created_at
-FROM unnest($1::text[], $2::text[]) AS won (provider, deal_id)
+FROM unnest($1::text::text[], $2::text::text[]) AS won (provider, deal_id)
 JOIN deals d USING (provider, deal_id)
 JOIN lead_of contact ON contact.identifier = ANY (d.contacts) AND NOT contact.shared
 JOIN lead_of member ON member.lead = contact.lead
@@ -83,20 +86,20 @@ GROUP BY won.provider, won.deal_id;
 
 -- name: current_entries
 -- What the ledger holds of these deals now.
-SELECT e.* FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+SELECT e.* FROM entries e JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 WHERE e.superseded_at IS NULL;
 
 -- name: current_credits
 -- The credits by model of what the ledger holds of these deals now.
 SELECT c.provider, c.deal_id, c.model, c.amounts
 FROM credits c JOIN entries e USING (provider, deal_id, version)
-JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 WHERE e.superseded_at IS NULL;
 
 -- name: last_versions
 -- The number of each deal's newest entry, current or not, and when the deal's part of the ledger changed last.
 SELECT e.provider, e.deal_id, max(e.version) AS version, max(greatest(e.recorded_at, e.superseded_at)) AS changed_at
-FROM entries e JOIN unnest($1::text[], $2::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
+FROM entries e JOIN unnest($1::text::text[], $2::text::text[]) AS batch (provider, deal_id) USING (provider, deal_id)
 GROUP BY e.provider, e.deal_id;
 
 -- name: ledger_time
@@ -107,7 +110,7 @@ SELECT clock_timestamp();
 -- name: close_entries
 -- What no longer holds stays in the ledger, with the time and the cause of its end.
 UPDATE entries e SET superseded_at = $1, superseded_cause = closed.cause
-FROM unnest($2::text[], $3::text[], $4::text[]) AS closed (provider, deal_id, cause)
+FROM unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS closed (provider, deal_id, cause)
 WHERE e.provider = closed.provider AND e.deal_id = closed.deal_id AND e.superseded_at IS NULL;
 
 -- name: note_deals_of_older_programs
@@ -127,7 +130,8 @@ LIMIT $1;
 INSERT INTO notes (consumer_group, kind, key)
 SELECT 'attributor', 'deal', jsonb_build_array(
     d.provider, d.deal_id, CASE WHEN bool_or(note.kind = 'lead') THEN $6::text ELSE $7::text END)::text
-FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS note (kind, key, from_at, to_at)
+FROM unnest($1::text::text[], $2::text::uuid[], $3::text::timestamptz[], $4::text::timestamptz[])
+    AS note (kind, key, from_at, to_at)
 JOIN lead_of named ON named.identifier = note.key
 JOIN lead_of member ON member.lead = named.lead
 CROSS JOIN LATERAL (

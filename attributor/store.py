@@ -15,8 +15,9 @@ from schemas.deal import DealState, Stage
 from schemas.note import Note
 from schemas.visit import Source, Touch
 from services.attribution.weights import shares_of
+from services.runtime.arrays import arrays
 from services.runtime.copying import Cell, array, copy_rows
-from services.runtime.postgres import Connection, Database, Record, columns, load_queries
+from services.runtime.postgres import Connection, Database, Record, load_queries
 
 QUERIES = load_queries("attributor")
 
@@ -66,30 +67,30 @@ class Correction:
 async def add_deal_events(database: Database, facts: Sequence[DealFact]) -> None:
     """Store the facts, and rows to lock, and commit, so that whoever derives from now on sees them. Not yet on disk."""
     async with database.transaction(durable=False) as connection:
-        await connection.execute(QUERIES.add_deal_events, *columns(facts))
-        await connection.execute(QUERIES.add_deals, *columns([(fact.provider, fact.deal_id) for fact in facts]))
+        await connection.execute(QUERIES.add_deal_events, *arrays(facts))
+        await connection.execute(QUERIES.add_deals, *arrays([(fact.provider, fact.deal_id) for fact in facts]))
 
 
 async def concerned_deals(connection: Connection, facts: Sequence[DealFact]) -> list[DealKey]:
     """Deals whose newest version these records may change, whether they were new or not."""
-    rows = await connection.fetch(QUERIES.concerned_deals, *columns([fact[:2] for fact in facts]))
+    rows = await connection.fetch(QUERIES.concerned_deals, *arrays([fact[:2] for fact in facts]))
     return sorted((row["provider"], row["deal_id"]) for row in rows)
 
 
 async def lock_deals(connection: Connection, deals: Sequence[DealKey]) -> None:
     """Keep others from crediting these deals until the transaction ends."""
-    await connection.fetch(QUERIES.lock_deals, *columns(deals))
+    await connection.fetch(QUERIES.lock_deals, *arrays(deals))
 
 
 async def put_newest_versions(connection: Connection, deals: Sequence[DealKey]) -> None:
     """Lock these deals and bring them in line with their versions."""
     await lock_deals(connection, deals)
-    await connection.execute(QUERIES.put_newest_versions, *columns(deals))
+    await connection.execute(QUERIES.put_newest_versions, *arrays(deals))
 
 
 async def deal_states(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, DealState]:
     """The deals as they stand; one that was never there is missing."""
-    rows = await connection.fetch(QUERIES.deals_by_id, *columns(deals))
+    rows = await connection.fetch(QUERIES.deals_by_id, *arrays(deals))
     states = (DealState(**{**row, "stage": Stage(row["stage"])}) for row in map(dict, rows))
     return {state.key: state for state in states}
 
@@ -102,9 +103,9 @@ async def journeys(
         return {}
     touches: dict[DealKey, list[Touch]] = {deal: [] for deal in windows}
     rows = [(*deal, *window) for deal, window in windows.items()]
-    for provider, deal_id, *touch in await connection.fetch(QUERIES.journeys, *columns(rows)):
+    for provider, deal_id, *touch in await connection.fetch(QUERIES.journeys, *arrays(rows)):
         touches[provider, deal_id].append(_touch(*touch))
-    created = await connection.fetch(QUERIES.lead_creations, *columns(list(windows)))
+    created = await connection.fetch(QUERIES.lead_creations, *arrays(list(windows)))
     created_at = {(row["provider"], row["deal_id"]): row["created_at"] for row in created}
     return {deal: Journey(found, created_at.get(deal)) for deal, found in touches.items()}
 
@@ -112,9 +113,9 @@ async def journeys(
 async def current_entries(connection: Connection, deals: Sequence[DealKey]) -> dict[DealKey, Entry]:
     """What the ledger holds of these deals now."""
     amounts: dict[DealKey, dict[str, tuple[int, ...]]] = {}
-    for row in await connection.fetch(QUERIES.current_credits, *columns(deals)):
+    for row in await connection.fetch(QUERIES.current_credits, *arrays(deals)):
         amounts.setdefault((row["provider"], row["deal_id"]), {})[row["model"]] = tuple(row["amounts"])
-    rows = await connection.fetch(QUERIES.current_entries, *columns(deals))
+    rows = await connection.fetch(QUERIES.current_entries, *arrays(deals))
     return {deal: _entry(row, amounts[deal]) for row in rows for deal in [(row["provider"], row["deal_id"])]}
 
 
@@ -122,12 +123,12 @@ async def correct(connection: Connection, corrections: Sequence[Correction]) -> 
     """Close what the ledger held and add what it should hold; the database refuses credits that do not sum up."""
     if not corrections:
         return
-    rows = await connection.fetch(QUERIES.last_versions, *columns([each.deal for each in corrections]))
+    rows = await connection.fetch(QUERIES.last_versions, *arrays([each.deal for each in corrections]))
     last = {(row["provider"], row["deal_id"]): row["version"] for row in rows}
     at = max([await connection.fetchval(QUERIES.ledger_time), *(row["changed_at"] for row in rows)])
     closed = [(*each.deal, each.cause.value) for each in corrections if each.held is not None]
     if closed:
-        await connection.execute(QUERIES.close_entries, at, *columns(closed))
+        await connection.execute(QUERIES.close_entries, at, *arrays(closed))
     due = [(each.deal, each.due, each.cause) for each in corrections if each.due is not None]
     if due:
         numbered = [(deal, last.get(deal, 0) + 1, entry, cause) for deal, entry, cause in due]
@@ -149,7 +150,7 @@ async def note_deals_of_older_programs(database: Database, limit: int) -> bool:
 async def note_deals(connection: Connection, notes: Sequence[Note], lookback: timedelta) -> None:
     """Of notes about leads and touches make notes about the deals they concern."""
     causes = Cause.leads_changed.value, Cause.touch_arrived.value
-    await connection.execute(QUERIES.note_deals, *columns([note[1:] for note in notes]), lookback, *causes)
+    await connection.execute(QUERIES.note_deals, *arrays([note[1:] for note in notes]), lookback, *causes)
 
 
 def noted_deals(notes: Iterable[Note]) -> dict[DealKey, Cause]:

@@ -8,7 +8,8 @@ from identity.components import Pair
 from identity.facts import Facts, HitFact
 from identity.offline import TouchKey
 from schemas.event import EventType
-from services.runtime.postgres import Connection, Database, Record, UniqueViolationError, columns, load_queries
+from services.runtime.arrays import arrays
+from services.runtime.postgres import Connection, Database, Record, UniqueViolationError, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -35,15 +36,15 @@ async def add_facts(database: Database, facts: Facts) -> dict[str, int]:
 
 async def _add_facts(connection: Connection, facts: Facts) -> dict[str, int]:
     if facts.seen:
-        await connection.execute(QUERIES.add_identifiers, *columns(facts.seen))
+        await connection.execute(QUERIES.add_identifiers, *arrays(facts.seen))
     if facts.pairs:
-        await connection.execute(QUERIES.add_pairs, *columns(facts.pairs))
+        await connection.execute(QUERIES.add_pairs, *arrays(facts.pairs))
     numbers = await _add_hits(connection, facts.hits) if facts.hits else {}
     if facts.carriers:
         rows = [(identifier, numbers[visitor], *times) for identifier, visitor, *times in facts.carriers]
-        await connection.execute(QUERIES.add_carriers, *columns(rows))
+        await connection.execute(QUERIES.add_carriers, *arrays(rows))
     if facts.statements:
-        await connection.execute(QUERIES.add_statements, *columns(facts.statements))
+        await connection.execute(QUERIES.add_statements, *arrays(facts.statements))
     return numbers
 
 
@@ -54,7 +55,7 @@ async def _add_hits(connection: Connection, hits: Sequence[HitFact]) -> dict[str
     made = await _numbers(connection, QUERIES.add_visitors, visitors - known.keys())
     known |= await _numbers(connection, QUERIES.visitor_numbers, visitors - known.keys() - made.keys())
     keys = [(known[hit.visitor_id], hit.event_id) for hit in hits if hit.visitor_id in known]
-    there = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *columns(keys))} if keys else set()
+    there = {tuple(row) for row in await connection.fetch(QUERIES.known_hits, *arrays(keys))} if keys else set()
     numbers = known | made
     rows = [(numbers[hit.visitor_id], *hit[1:]) for hit in hits]
     new = [row for row in rows if (row[0], row[1], row[3]) not in there] if there else rows
@@ -86,8 +87,8 @@ async def concerned_statements(database: Database, facts: Facts) -> Concerned:
     """What all records of the batch's event ids say of people; of a visitor's not the forms that only hits contest."""
     if not facts.hits and not facts.statements:
         return Concerned()
-    said = columns([(each.scope, each.event_id, each.rank) for each in facts.statements]) or [[], [], []]
-    hits = columns([hit[:2] for hit in facts.hits]) or [[], []]
+    said = arrays([(each.scope, each.event_id, each.rank) for each in facts.statements]) or [None] * 3
+    hits = arrays([hit[:2] for hit in facts.hits]) or [None] * 2
     rows = await database.fetch(QUERIES.concerned_statements, *said, *hits)
     registered = [
         (each.identifiers.split(","), each.occurred_at)
@@ -103,7 +104,7 @@ async def concerned_statements(database: Database, facts: Facts) -> Concerned:
 
 async def registered_in(connection: Connection, keys: Sequence[TouchKey]) -> Registrations:
     """Whom the forms and calls of these (scope, event id) name, whether they count or not."""
-    return earliest(_registrations(await connection.fetch(QUERIES.registered_in, *columns(keys)) if keys else ()))
+    return earliest(_registrations(await connection.fetch(QUERIES.registered_in, *arrays(keys)) if keys else ()))
 
 
 def earliest(named: Iterable[tuple[Iterable[str], datetime]]) -> Registrations:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from identity.components import COUNTED, Identifier, Pair, Part, Placement, kind_of
 from identity.facts import Facts
-from services.runtime.postgres import Connection, Database, columns, load_queries
+from services.runtime.arrays import Parameter, arrays
+from services.runtime.postgres import Connection, Database, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -30,9 +31,9 @@ async def take_links(connection: Connection, facts: Facts) -> list[Link]:
     return [Link(*row) for row in await connection.fetch(QUERIES.take_links, *_said(facts))]
 
 
-def _said(facts: Facts) -> tuple[list[UUID], list[UUID], list[UUID]]:
-    a, b = columns(facts.pairs) or ([], [])
-    return a, b, [seen.id for seen in facts.seen]
+def _said(facts: Facts) -> list[Parameter]:
+    pairs = arrays(facts.pairs) or [None] * 2
+    return [*pairs, [seen.id for seen in facts.seen]]
 
 
 async def lock_graph(connection: Connection) -> None:
@@ -42,7 +43,7 @@ async def lock_graph(connection: Connection) -> None:
 
 async def put_cuts(connection: Connection, pairs: Sequence[Pair]) -> list[Pair]:
     """Hold apart what the newest word on each of these pairs holds apart; the pairs where that is a change."""
-    return [(row["a"], row["b"]) for row in await connection.fetch(QUERIES.put_cuts, *columns(pairs))]
+    return [(row["a"], row["b"]) for row in await connection.fetch(QUERIES.put_cuts, *arrays(pairs))]
 
 
 async def partner_counts(connection: Connection, identifiers: Collection[UUID]) -> list[tuple[UUID, str, str, int]]:
@@ -79,7 +80,7 @@ async def note_visitors_of_joined(
     Visitors of the batch itself are left out, as far as only the batch's hits are concerned.
     """
     instants = {(numbers[visitor], from_at) for _, visitor, from_at, to_at in facts.carriers if from_at == to_at}
-    await connection.execute(QUERIES.note_visitors_of_joined, *columns(parts), *(columns([*instants]) or ([], [])))
+    await connection.execute(QUERIES.note_visitors_of_joined, *arrays(parts), *(arrays([*instants]) or [None] * 2))
 
 
 async def await_graph(database: Database) -> None:
@@ -92,10 +93,10 @@ async def put_joined(
 ) -> None:
     """Store the leads by what they become; `changed` are the links' ends."""
     if moves := sorted((old, new) for old, new in leads.items() if old != new):
-        await connection.execute(QUERIES.move_leads, *columns(moves))
+        await connection.execute(QUERIES.move_leads, *arrays(moves))
     seen_earlier = [changed[link.a] for link in links if link.a == link.b]
     if rows := sorted((each.id, each.first_at, leads[each.lead], each.shared) for each in seen_earlier):
-        await connection.execute(QUERIES.place_identifiers, *columns(rows))
+        await connection.execute(QUERIES.place_identifiers, *arrays(rows))
 
 
 async def put_placements(
@@ -112,9 +113,9 @@ async def put_placements(
     rows = sorted(
         (each, members[each].first_at, placement.lead, placement.shared) for each, placement in placed.items()
     )
-    await connection.execute(QUERIES.place_identifiers, *columns(rows))
+    await connection.execute(QUERIES.place_identifiers, *arrays(rows))
     if inside := sorted((one, other) for one, other in pairs if one in members and other in members):
-        await connection.execute(QUERIES.settle_pairs, *columns(inside))
+        await connection.execute(QUERIES.settle_pairs, *arrays(inside))
 
 
 async def identifiers(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Identifier]:

@@ -1,4 +1,4 @@
--- The queries of identity's store. Sets go in and out as arrays, one element a row.
+-- The queries of identity's store. Sets go in as arrays, one element a row: ids as they are, all else as text, see `arrays`.
 
 -- name: add_identifiers
 -- Identifiers a batch carried. An earlier sighting than the known one unsettles the lead, which is named by its earliest. Any
@@ -6,7 +6,7 @@
 -- of a table that is small, or was when the plan was made, the planner would read the whole.
 INSERT INTO identifiers AS known (id, value, first_at, lead, settled)
 SELECT id, value, first_at, id, true
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS seen (id, value, first_at)
+FROM unnest($1::uuid[], $2::text::text[], $3::text::timestamptz[]) AS seen (id, value, first_at)
 WHERE NOT EXISTS (SELECT FROM identifiers k WHERE k.id = seen.id AND k.first_at <= seen.first_at OFFSET 0)
 ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, settled = false
 WHERE excluded.first_at < known.first_at;
@@ -28,7 +28,7 @@ RETURNING visitor_id, number;
 -- name: known_hits
 -- The records of these event ids that are there already. Each is looked up by the key of hits, whatever the planner believes.
 SELECT batch.visitor, batch.event_id, h.rank
-FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
+FROM unnest($1::text::bigint[], $2::text::text[]) AS batch (visitor, event_id)
 CROSS JOIN LATERAL (
     SELECT rank FROM hits WHERE hit_key(hits.visitor, hits.event_id) = hit_key(batch.visitor, batch.event_id)
         AND hits.visitor IS NOT DISTINCT FROM batch.visitor AND hits.event_id = batch.event_id OFFSET 0) AS h;
@@ -39,9 +39,10 @@ INSERT INTO statements (scope, event_id, occurred_at, rank, type, visitor_id, id
                         source, medium, campaign, person, day, amount, currency, to_currency, factor)
 SELECT scope, event_id, occurred_at, rank, type, visitor_id, string_to_array(identifiers, ',')::uuid[], a, b, undo, name,
        channel, source, medium, campaign, person::jsonb, day, amount, currency, to_currency, factor
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-            $9::uuid[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::date[], $18::bigint[], $19::text[], $20::text[], $21::numeric[])
+FROM unnest($1::uuid[], $2::text::text[], $3::text::timestamptz[], $4::uuid[], $5::text::text[], $6::text::text[],
+            $7::text::text[], $8::uuid[], $9::uuid[], $10::text::boolean[], $11::text::text[], $12::text::text[],
+            $13::text::text[], $14::text::text[], $15::text::text[], $16::text::text[], $17::text::date[],
+            $18::text::bigint[], $19::text::text[], $20::text::text[], $21::text::numeric[])
      AS said (scope, event_id, occurred_at, rank, type, visitor_id, identifiers, a, b, undo, name, channel, source,
               medium, campaign, person, day, amount, currency, to_currency, factor)
 ON CONFLICT DO NOTHING;
@@ -50,14 +51,14 @@ ON CONFLICT DO NOTHING;
 -- The offline touches and cuts among all records of the batch's event ids, whether they count or not; and the forms and calls
 -- among those records that the batch itself does not hold.
 SELECT said.*
-FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS batch (scope, event_id, rank)
+FROM unnest($1::uuid[], $2::text::text[], $3::uuid[]) AS batch (scope, event_id, rank)
 CROSS JOIN LATERAL (
     SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers, s.occurred_at FROM statements s
     WHERE s.scope = batch.scope AND s.event_id = batch.event_id
         AND (s.type IN ('touch', 'unlink') OR s.type IN ('form', 'identify') AND s.rank <> batch.rank) OFFSET 0) AS said
 UNION
 SELECT said.*
-FROM unnest($4::text[], $5::text[]) AS batch (visitor_id, event_id)
+FROM unnest($4::text::text[], $5::text::text[]) AS batch (visitor_id, event_id)
 CROSS JOIN LATERAL (
     SELECT s.scope, s.event_id, s.type, s.a, s.b, s.identifiers, s.occurred_at FROM statements s
     WHERE s.visitor_id = batch.visitor_id AND s.event_id = batch.event_id AND s.visitor_id IS NOT NULL
@@ -66,7 +67,7 @@ CROSS JOIN LATERAL (
 -- name: registered_in
 -- Whom the forms and calls of these event ids name, and when, whether they count or not.
 SELECT s.identifiers, s.occurred_at
-FROM statements s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+FROM statements s JOIN unnest($1::uuid[], $2::text::text[]) AS batch (scope, event_id) USING (scope, event_id)
 WHERE s.type IN ('form', 'identify');
 
 -- name: note_registrations
@@ -75,8 +76,8 @@ WHERE s.type IN ('form', 'identify');
 -- OFFSET keeps that a look-up, whatever the planner believes of the batch.
 INSERT INTO notes (consumer_group, kind, key)
 SELECT DISTINCT 'attributor', 'touches', i.lead::text
-FROM unnest($1::text[], $2::timestamptz[]) AS named (identifier, occurred_at)
-CROSS JOIN LATERAL (SELECT id, lead, first_at FROM identifiers WHERE id = named.identifier::uuid OFFSET 0) AS i
+FROM unnest($1::text::uuid[], $2::text::timestamptz[]) AS named (identifier, occurred_at)
+CROSS JOIN LATERAL (SELECT id, lead, first_at FROM identifiers WHERE id = named.identifier OFFSET 0) AS i
 WHERE CASE WHEN i.first_at >= named.occurred_at THEN true WHEN EXISTS (
         SELECT FROM statements s WHERE s.type IN ('form', 'identify')
             AND s.identifiers[1] = i.id AND s.occurred_at < named.occurred_at)
@@ -92,7 +93,7 @@ WHERE CASE WHEN i.first_at >= named.occurred_at THEN true WHEN EXISTS (
 -- name: add_carriers
 -- Which visitors carry which identifiers, and when first and last.
 INSERT INTO carriers AS known (identifier, visitor, from_at, to_at)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])
+SELECT * FROM unnest($1::uuid[], $2::text::bigint[], $3::text::timestamptz[], $4::text::timestamptz[])
 ON CONFLICT (identifier, visitor) DO UPDATE
 SET from_at = least(known.from_at, excluded.from_at), to_at = greatest(known.to_at, excluded.to_at)
 WHERE excluded.from_at < known.from_at OR excluded.to_at > known.to_at;
@@ -215,8 +216,8 @@ WITH meeting AS MATERIALIZED (
     FROM (
         SELECT c.visitor, c.from_at, c.to_at, part.new, part.unread, part.place,
                part.is_asked AND (c.from_at < c.to_at OR (c.visitor, c.from_at) NOT IN (
-                   SELECT * FROM unnest($5::bigint[], $6::timestamptz[]))) AS counts
-        FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::uuid[])
+                   SELECT * FROM unnest($5::text::bigint[], $6::text::timestamptz[]))) AS counts
+        FROM unnest($1::uuid[], $2::uuid[], $3::text::boolean[], $4::uuid[])
             WITH ORDINALITY AS part (old, new, is_asked, unread, place)
         CROSS JOIN LATERAL (SELECT id FROM identifiers WHERE lead = part.old OFFSET 0) AS i
         CROSS JOIN LATERAL (
@@ -240,7 +241,7 @@ UPDATE identifiers SET lead = ($2::uuid[])[width_bucket(lead, $1::uuid[])] WHERE
 -- name: place_identifiers
 -- The leads as decided. Who was seen earlier still in the meantime stays unsettled.
 UPDATE identifiers SET lead = placed.lead, shared = placed.shared, settled = identifiers.first_at = placed.first_at
-FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::boolean[]) AS placed (id, first_at, lead, shared)
+FROM unnest($1::uuid[], $2::text::timestamptz[], $3::uuid[], $4::text::boolean[]) AS placed (id, first_at, lead, shared)
 WHERE identifiers.id = placed.id
   AND (identifiers.lead, identifiers.shared, identifiers.settled) IS DISTINCT FROM (placed.lead, placed.shared, true);
 
@@ -259,7 +260,7 @@ SELECT visitor_id, number FROM visitors WHERE visitor_id = ANY ($1::text[]) ORDE
 -- which of these ids have several records.
 SELECT batch.visitor, min(h.first_at) AS from_at, max(h.last_at) AS to_at,
        array_agg(batch.event_id) FILTER (WHERE h.records > 1) AS contested
-FROM unnest($1::bigint[], $2::text[]) AS batch (visitor, event_id)
+FROM unnest($1::text::bigint[], $2::text::text[]) AS batch (visitor, event_id)
 CROSS JOIN LATERAL (
     SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at, count(*) AS records FROM hits
     WHERE hit_key(hits.visitor, hits.event_id) = hit_key(batch.visitor, batch.event_id)
@@ -278,7 +279,7 @@ SELECT span.visitor, resumed.started_at, resumed.touch_id, resumed.last_at, resu
         WHERE v.visitor = span.visitor AND v.started_at >= span.from_at
             AND v.started_at < coalesce(stop.started_at, 'infinity')) AS hits_between,
        NOT EXISTS (SELECT FROM visits v WHERE v.visitor = span.visitor AND v.started_at >= span.from_at) AS at_the_end
-FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::timestamptz[]) AS span (visitor, from_at, to_at)
 LEFT JOIN LATERAL (
     SELECT * FROM visits v WHERE v.visitor = span.visitor AND v.started_at < span.from_at
     ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1
@@ -297,7 +298,7 @@ LEFT JOIN LATERAL (
 -- name: places_to_cut
 -- Where a span would read more than $4 hits: the first visit in it that begins behind so many.
 SELECT span.visitor, min(cut.started_at) AS cut_at
-FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS span (visitor, from_at, to_at)
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::timestamptz[]) AS span (visitor, from_at, to_at)
 CROSS JOIN LATERAL (
     SELECT v.started_at, sum(v.hits) OVER earlier AS hits
     FROM visits v
@@ -313,7 +314,7 @@ GROUP BY span.visitor;
 -- name. In no order: sorting a kiosk's day here would write it to a disk.
 SELECT h.visitor, h.occurred_at, h.event_id, h.internal, h.only_referrer, h.url, h.referrer, h.channel, h.source,
        h.medium, h.campaign, h.content, h.term, h.click_ids, h.identifiers
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::text::timestamptz[], $5::text::text[])
      AS part (visitor, from_at, from_id, to_at, to_id)
 JOIN counted h ON h.visitor = part.visitor
     AND (h.occurred_at, h.event_id) >= (part.from_at, part.from_id)
@@ -324,7 +325,7 @@ WHERE h.type = ANY ($6::text[]) AND h.kept_apart IS NULL;
 -- The visits as they stand in these ranges, both ends included.
 SELECT v.visitor, v.started_at, v.touch_id, v.last_at, v.hits, v.channel, v.source, v.medium, v.campaign, v.content, v.term,
        v.running, v.landing_page, v.referrer, v.click_ids, v.identified, v.owner
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::text::timestamptz[], $5::text::text[])
      AS part (visitor, from_at, from_id, to_at, to_id)
 JOIN visits v ON v.visitor = part.visitor
     AND (v.started_at, v.touch_id) >= (part.from_at, part.from_id)
@@ -340,12 +341,13 @@ SELECT part.visitor,
     (SELECT v.identified FROM visits v WHERE v.visitor = part.visitor AND v.identified IS NOT NULL
         AND (v.started_at, v.touch_id) >= (part.stop_at, part.stop_id)
      ORDER BY v.started_at, v.touch_id LIMIT 1) AS after
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::text[])
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::text::timestamptz[], $5::text::text[])
      AS part (visitor, from_at, from_id, stop_at, stop_id);
 
 -- name: remove_visits
 -- Visits that the hits no longer make.
-DELETE FROM visits v USING unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS gone (visitor, started_at, touch_id)
+DELETE FROM visits v
+USING unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[]) AS gone (visitor, started_at, touch_id)
 WHERE v.visitor = gone.visitor AND v.started_at = gone.started_at AND v.touch_id = gone.touch_id;
 
 -- name: change_visits
@@ -355,8 +357,9 @@ UPDATE visits v SET
     campaign = now.campaign, content = now.content, term = now.term, running = now.running::jsonb,
     landing_page = now.landing_page, referrer = now.referrer, click_ids = now.click_ids::jsonb,
     identified = now.identified, owner = now.owner
-FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::text::timestamptz[], $5::text::integer[],
+            $6::text::text[], $7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::text[],
+            $12::text::text[], $13::text::text[], $14::text::text[], $15::text::text[],
             $16::uuid[], $17::uuid[])
      AS now (visitor, started_at, touch_id, last_at, hits, channel, source, medium, campaign, content, term,
              running, landing_page, referrer, click_ids, identified, owner)
@@ -366,7 +369,7 @@ WHERE (v.visitor, v.started_at, v.touch_id) = (now.visitor, now.started_at, now.
 -- Owners outside of the folded ranges: backward to the visitor's first visit, forward to the next visit that names
 -- somebody. Answers the visits whose owner changed, with the old and the new one.
 WITH part AS (
-    SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::uuid[], $5::boolean[])
+    SELECT * FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::text[], $4::uuid[], $5::text::boolean[])
         AS part (visitor, edge_at, edge_id, owner, forward)
 ), bounds AS (
     SELECT part.visitor, part.owner, edge_at AS from_at, edge_id AS from_id,
@@ -396,7 +399,7 @@ RETURNING v.started_at, settled.old_owner, settled.new_owner, v.landing_page IS 
 -- The records of offline touches of these keys and visitors. In order, and after the visitors' locks, so that two
 -- consumers never wait in a circle.
 WITH near AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[]) AS batch (scope, event_id)
+    SELECT * FROM unnest($1::uuid[], $2::text::text[]) AS batch (scope, event_id)
     UNION
     SELECT scope, event_id FROM statements
     WHERE visitor_id = ANY ($3::text[]) AND visitor_id IS NOT NULL AND type = 'touch'
@@ -408,7 +411,7 @@ ORDER BY s.scope, s.event_id, s.occurred_at, s.rank FOR UPDATE OF s;
 -- name: standing_touches
 -- The offline touches of these keys as they stand.
 SELECT t.scope, t.touch_id, t.occurred_at, t.visitor_id, t.name, t.channel, t.source, t.medium, t.campaign, t.owner
-FROM offline_touches t JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, touch_id) USING (scope, touch_id);
+FROM offline_touches t JOIN unnest($1::uuid[], $2::text::text[]) AS batch (scope, touch_id) USING (scope, touch_id);
 
 -- name: due_touches
 -- The offline touches of these keys that count, each with its owner: whom it names, else who owns the visitor's last visit
@@ -420,20 +423,20 @@ SELECT s.scope, s.event_id, s.occurred_at, s.visitor_id, s.name, s.channel, s.so
         (SELECT v.owner FROM visits v WHERE v.visitor = o.number AND v.started_at <= s.occurred_at
          ORDER BY v.started_at DESC, v.touch_id DESC LIMIT 1),
         (SELECT v.owner FROM visits v WHERE v.visitor = o.number ORDER BY v.started_at, v.touch_id LIMIT 1))
-FROM statement s JOIN unnest($1::uuid[], $2::text[]) AS batch (scope, event_id) USING (scope, event_id)
+FROM statement s JOIN unnest($1::uuid[], $2::text::text[]) AS batch (scope, event_id) USING (scope, event_id)
 LEFT JOIN visitors o USING (visitor_id)
 WHERE s.type = 'touch' AND s.channel IS NOT NULL;
 
 -- name: remove_touches
 -- Offline touches whose event ids others have taken.
-DELETE FROM offline_touches t USING unnest($1::uuid[], $2::text[]) AS gone (scope, touch_id)
+DELETE FROM offline_touches t USING unnest($1::uuid[], $2::text::text[]) AS gone (scope, touch_id)
 WHERE t.scope = gone.scope AND t.touch_id = gone.touch_id;
 
 -- name: put_touches
 -- Offline touches that are new or changed.
 INSERT INTO offline_touches (scope, touch_id, occurred_at, visitor_id, name, channel, source, medium, campaign, owner)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::uuid[])
+SELECT * FROM unnest($1::uuid[], $2::text::text[], $3::text::timestamptz[], $4::text::text[], $5::text::text[], $6::text::text[],
+                     $7::text::text[], $8::text::text[], $9::text::text[], $10::uuid[])
 ON CONFLICT (scope, touch_id) DO UPDATE SET
     occurred_at = excluded.occurred_at, visitor_id = excluded.visitor_id, name = excluded.name,
     channel = excluded.channel, source = excluded.source, medium = excluded.medium, campaign = excluded.campaign,
@@ -445,7 +448,7 @@ ON CONFLICT (scope, touch_id) DO UPDATE SET
 -- visitors are locked; who has claimed a note waits for that, and is not waited for. A note that fails waits alone.
 WITH span AS (
     SELECT v.visitor_id, span.from_at, span.to_at, span.seconds
-    FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::integer[])
+    FROM unnest($1::text::bigint[], $2::text::timestamptz[], $3::text::timestamptz[], $4::text::integer[])
         AS span (visitor, from_at, to_at, seconds) JOIN visitors v ON v.number = span.visitor
 ), waiting AS (
     SELECT n.id AS note, span.* FROM notes n JOIN span ON n.key = span.visitor_id
@@ -463,7 +466,7 @@ FROM span WHERE visitor_id NOT IN (SELECT visitor_id FROM widened);
 -- name: leave_notes
 -- What others must look at again.
 INSERT INTO notes (consumer_group, kind, key, from_at, to_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]);
+SELECT * FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::timestamptz[], $5::text::timestamptz[]);
 
 -- name: note_visitors_of_leads
 -- A changed lead concerns visitors that carry one of its identifiers and another one, as long as they carried it: only there

@@ -24,9 +24,7 @@ from schemas.topics import ATTRIBUTOR, IDENTITY
 from services.runtime.postgres import Connection, Database
 
 
-async def settle_leads(
-    database: Database, facts: Facts, numbers: Mapping[str, int], cuts: Sequence[Pair]
-) -> None:
+async def settle_leads(database: Database, facts: Facts, numbers: Mapping[str, int], cuts: Sequence[Pair]) -> None:
     """Bring the leads in line with the batch's links, and with these cuts, where they are not.
 
     `numbers` are those of the batch's visitors.

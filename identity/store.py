@@ -17,7 +17,8 @@ from identity.visits import Hit, Standing, Visit
 from schemas.event import HITS
 from schemas.note import ALL_TIME, Note, NoteKind
 from schemas.visit import Source
-from services.runtime.postgres import Connection, Record, columns, load_queries
+from services.runtime.arrays import Parameter, arrays
+from services.runtime.postgres import Connection, Record, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -46,7 +47,7 @@ async def concerned_spans(
 
     And the contested ones: visitor and event id of several records.
     """
-    keys = columns([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
+    keys = arrays([(numbers[hit.visitor_id], hit.event_id) for hit in hits])
     rows = await connection.fetch(QUERIES.concerned_spans, *keys)
     contested = {row["visitor"]: row["contested"] for row in rows if row["contested"]}
     return [Span(*row[:3]) for row in rows], [
@@ -57,18 +58,18 @@ async def concerned_spans(
 async def note_registrations(connection: Connection, registered: Mapping[str, datetime]) -> None:
     """Let the attributor ask when the leads were created of those identifiers that have no earlier registration."""
     if registered:
-        await connection.execute(QUERIES.note_registrations, list(registered), list(registered.values()))
+        await connection.execute(QUERIES.note_registrations, *arrays([*registered.items()]))
 
 
 async def fold_ranges(connection: Connection, spans: Sequence[Span], horizon: int) -> list[Range]:
     """Where to fold for these spans, reaching to the `horizon`th standing visit after each."""
-    rows = await connection.fetch(QUERIES.fold_ranges, *columns(spans), horizon, sorted(HITS))
+    rows = await connection.fetch(QUERIES.fold_ranges, *arrays(spans), horizon, sorted(HITS))
     return [_range(row) for row in rows]
 
 
 async def places_to_cut(connection: Connection, spans: Sequence[Span], hits: int) -> dict[int, datetime]:
     """By visitor when the first visit begins behind so many hits of the span; of most visitors there is none."""
-    rows = await connection.fetch(QUERIES.places_to_cut, *columns(spans), hits)
+    rows = await connection.fetch(QUERIES.places_to_cut, *arrays(spans), hits)
     return {row["visitor"]: row["cut_at"] for row in rows}
 
 
@@ -80,7 +81,7 @@ async def hits_in(
     All leads are as they stand at one moment: others may call them by other names at the next.
     """
     parts = [(part.visitor, *part.hits_from, *(part.stop or NEVER)) for part in ranges]
-    rows = await connection.fetch(QUERIES.hits_in_ranges, *columns(parts), sorted(HITS))
+    rows = await connection.fetch(QUERIES.hits_in_ranges, *arrays(parts), sorted(HITS))
     identified = {part.visitor: part.goes_on.identified if part.goes_on else None for part in ranges}
     names = {identifier for row in rows if row["identifiers"] for identifier in row["identifiers"]}
     names |= {name for name in identified.values() if name}
@@ -114,9 +115,9 @@ async def replace_visits(connection: Connection, replaced: Difference) -> None:
     """Take away, change and add visits, each with its visitor, who is locked."""
     if replaced.gone:
         rows = [(visitor, *visit.key) for visitor, visit in replaced.gone]
-        await connection.execute(QUERIES.remove_visits, *columns(rows))
+        await connection.execute(QUERIES.remove_visits, *arrays(rows))
     if replaced.changed:
-        await connection.execute(QUERIES.change_visits, *columns([_visit_row(*each) for each in replaced.changed]))
+        await connection.execute(QUERIES.change_visits, *arrays([_visit_row(*each) for each in replaced.changed]))
     if replaced.new:
         rows = [_visit_row(*each) for each in replaced.new]
         await connection.copy_records_to_table("visits", columns=VISIT_COLUMNS, records=rows)
@@ -126,7 +127,7 @@ async def settle_owners(connection: Connection, edges: Sequence[Edge]) -> list[C
     """Hand owners on beyond the folded ranges. Answers the touches that changed hands."""
     if not edges:
         return []
-    rows = await connection.fetch(QUERIES.settle_owners, *columns(edges))
+    rows = await connection.fetch(QUERIES.settle_owners, *arrays(edges))
     return [(row["started_at"], row["old_owner"], row["new_owner"]) for row in rows if row["is_touch"]]
 
 
@@ -134,13 +135,13 @@ async def put_off(connection: Connection, spans: Sequence[tuple[Span, int]]) -> 
     """Leave notes to fold each span in so many seconds, together with what comes for its visitor until then."""
     if spans:
         rows = [(*span, seconds) for span, seconds in spans]
-        await connection.execute(QUERIES.put_off_folds, *columns(rows))
+        await connection.execute(QUERIES.put_off_folds, *arrays(rows))
 
 
 async def leave_notes(connection: Connection, notes: Sequence[Note]) -> None:
     """Store notes in the transaction that makes them true."""
     if notes:
-        await connection.execute(QUERIES.leave_notes, *columns(notes))
+        await connection.execute(QUERIES.leave_notes, *arrays(notes))
 
 
 async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
@@ -154,8 +155,8 @@ async def note_concerned(connection: Connection, notes: Sequence[Note]) -> None:
         await connection.execute(QUERIES.note_touches_of_identifiers, shared)
 
 
-def _bounds(ranges: Sequence[Range]) -> list[list[Any]]:
-    return columns([(part.visitor, *part.start, *(part.stop or NEVER)) for part in ranges])
+def _bounds(ranges: Sequence[Range]) -> list[Parameter]:
+    return arrays([(part.visitor, *part.start, *(part.stop or NEVER)) for part in ranges])
 
 
 # Rows are read by place here: a look-up by name costs as much as all the rest, and there is one row or more an event.

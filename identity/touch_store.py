@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from identity.offline import OfflineTouch, TouchKey
-from services.runtime.postgres import Connection, columns, load_queries
+from services.runtime.arrays import arrays
+from services.runtime.postgres import Connection, load_queries
 
 QUERIES = load_queries("identity")
 
@@ -12,7 +13,7 @@ async def lock_touches(
     connection: Connection, touches: Sequence[TouchKey], visitors: Collection[str]
 ) -> list[TouchKey]:
     """The offline touches among these, and those of these visitors; nobody else settles them meanwhile."""
-    keys = columns(touches) or [[], []]
+    keys = arrays(touches) or [None] * 2
     rows = await connection.fetch(QUERIES.lock_touches, *keys, sorted(visitors))
     return sorted({(row["scope"], row["event_id"]) for row in rows})
 
@@ -21,7 +22,7 @@ async def offline_touches(
     connection: Connection, touches: Sequence[TouchKey]
 ) -> tuple[dict[TouchKey, OfflineTouch], dict[TouchKey, OfflineTouch]]:
     """The offline touches among these as they stand, and as they should; the locks are held."""
-    keys = columns(touches)
+    keys = arrays(touches)
     stand = [OfflineTouch(*row) for row in await connection.fetch(QUERIES.standing_touches, *keys)]
     due = [OfflineTouch(*row) for row in await connection.fetch(QUERIES.due_touches, *keys)]
     return {touch.key: touch for touch in stand}, {touch.key: touch for touch in due}
@@ -30,6 +31,6 @@ async def offline_touches(
 async def replace_touches(connection: Connection, gone: Sequence[TouchKey], put: Sequence[OfflineTouch]) -> None:
     """Take away and put offline touches."""
     if gone:
-        await connection.execute(QUERIES.remove_touches, *columns(gone))
+        await connection.execute(QUERIES.remove_touches, *arrays(gone))
     if put:
-        await connection.execute(QUERIES.put_touches, *columns(put))
+        await connection.execute(QUERIES.put_touches, *arrays(put))

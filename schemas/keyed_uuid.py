@@ -5,9 +5,9 @@ The standard library's takes ten times as long to make and to write, and an even
 
 from uuid import UUID
 
-from asyncpg.pgproto.pgproto import UUID as _CompiledUUID
+from asyncpg.pgproto import pgproto
 
 
 def uuid_of(digest: bytes) -> UUID:
-    """The first 16 bytes of a hash, as a UUID because that is what Postgres stores in 16 bytes and compares bytewise."""
-    return _CompiledUUID(digest[:16])
+    """The first 16 bytes of a hash, as what Postgres stores in 16 bytes and compares bytewise."""
+    return pgproto.UUID(digest[:16])

@@ -1,7 +1,7 @@
 """Rows for COPY in its text format: the quickest way of long arrays into Postgres.
 
-asyncpg's own binary records look at each element of an array in Python's way. The formats are those of Postgres'
-documentation: COPY, "Text Format", and Arrays, "Array Input and Output Syntax".
+asyncpg's own binary records look at each element of an array in Python's way. The format is that of Postgres'
+documentation: COPY, "Text Format".
 """
 
 import io
@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-import orjson
-
+from services.runtime.arrays import array_literal
 from services.runtime.postgres import Connection
 
 Cell = str | int | datetime | bytes | None
@@ -29,20 +28,8 @@ async def copy_rows(connection: Connection, table: str, columns: Sequence[str], 
 
 
 def array(values: Sequence[str | int | float | datetime | None]) -> bytes:
-    """A cell that is an array of one dimension, with at least one element.
-
-    JSON writes it as Postgres does but for the brackets, while no character has to be escaped.
-    """
-    listed = orjson.dumps(values)
-    if b"\\" not in listed:
-        return b"{" + listed[1:-1] + b"}"
-    return _escaped(("{" + ",".join(map(_element, values)) + "}").encode())
-
-
-def _element(value: object) -> str:
-    if not isinstance(value, str):
-        return orjson.dumps(value).decode()
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A cell that is an array of one dimension."""
+    return _escaped(array_literal(values).encode())
 
 
 def _cell(value: Cell) -> bytes:

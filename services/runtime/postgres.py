@@ -240,16 +240,8 @@ def is_of_another_version(error: BaseException) -> bool:
 
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Rows as one list a column, as `unnest` takes a set; of no rows there are no columns.
-
-    A column of nothing but nulls is empty, which `unnest` makes up for: each element of a parameter costs as much as a
-    column of a row does.
-    """
-    return [[] if _is_void(column) else list(column) for column in zip(*rows, strict=True)]
-
-
-def _is_void(column: Sequence[Any]) -> bool:
-    return column[0] is None and column.count(None) == len(column)
+    """Rows as one list a column, as `unnest` takes a set; of none there are no columns. For many rows see `arrays`."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 class Queries:

@@ -1,12 +1,15 @@
 """The pool on a real Postgres: what a session is like, and what becomes of it when the server goes away."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from services.runtime.arrays import arrays
 from services.runtime.copying import array, copy_rows
-from services.runtime.postgres import connect, is_outage
+from services.runtime.postgres import columns, connect, is_outage
 from services.runtime.settings import SettingsError
 
 
@@ -49,6 +52,26 @@ TEXTS = [
     " a ",
     "ä",
 ]
+
+
+ROWS = [
+    (UUID(int=1), "", None, True, -(2**63), 0, date(1, 1, 1), Decimal("1E-20"), datetime.max.replace(tzinfo=UTC)),
+    *((UUID(int=2), text, None, None, 2**63 - 1, None, date(9999, 12, 31), None, None) for text in TEXTS),
+    (None, None, None, False, 0, 7, None, Decimal(12), datetime(1, 1, 1, tzinfo=UTC)),
+    (None, "NULL", None, False, None, -7, None, Decimal("NaN"), datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)),
+]
+KINDS = ("uuid", "text", "uuid", "boolean", "bigint", "integer", "date", "numeric", "timestamptz")
+
+
+async def test_rows_that_go_in_as_arrays_come_back_as_asyncpgs_own_do(dsn):
+    def parameters(read_as: str) -> str:
+        return ", ".join(f"${at}::{'' if kind == 'uuid' else read_as}{kind}[]" for at, kind in enumerate(KINDS, 1))
+
+    async with connect(dsn, application="test") as database:
+        rows = await database.fetch(f"SELECT * FROM unnest({parameters('text::')})", *arrays(ROWS))
+        own = await database.fetch(f"SELECT * FROM unnest({parameters('')})", *columns(ROWS))
+    assert list(map(repr, rows)) == list(map(repr, own))
+    assert [row[:2] for row in map(tuple, rows)] == [row[:2] for row in ROWS]
 
 
 async def test_what_is_copied_as_text_comes_back_as_it_was(dsn):
