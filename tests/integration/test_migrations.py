@@ -79,11 +79,13 @@ FROM unnest(ARRAY['ann', 'bob']) v, unnest(ARRAY['e1', 'e2', 'e2']) WITH ORDINAL
 INSERT INTO state.visits (visitor_id, started_at, touch_id, last_at, hits, channel, source, medium, landing_page, owner)
 VALUES ('ann', '2026-03-01 09:01Z', 'e1', '2026-03-01 09:02Z', 2, 'Direct', '(direct)', '(none)', 'https://shop.example/e1', gen_random_uuid()),
        ('bob', '2026-03-01 09:01Z', 'e1', '2026-03-01 09:02Z', 2, 'Email', 'news', 'email', NULL, NULL);
+INSERT INTO state.carriers SELECT identifiers[1], visitor_id, occurred_at, occurred_at FROM state.hits;
 """
 PUBLISHED = (
     "SELECT * FROM touch ORDER BY visitor_id",
     "SELECT visitor_id, touch_id, occurred_at, last_at, hits, channel, owner, owned_by FROM visit ORDER BY visitor_id",
     "SELECT visitor_id, event_id, occurred_at, type, url FROM hit ORDER BY visitor_id, event_id",
+    "SELECT * FROM carried ORDER BY identifier",
 )
 
 
@@ -96,7 +98,7 @@ async def test_visitors_get_numbers_and_what_is_published_of_them_stays_as_it_wa
         before = [await database.fetch(query) for query in PUBLISHED]
         assert await migrate(empty_dsn, silent) == NAMES[8:]
         assert [await database.fetch(query) for query in PUBLISHED] == before
-        assert list(map(len, before)) == [1, 2, 4]
+        assert list(map(len, before)) == [1, 2, 4, 6]
         assert await database.fetchval("SELECT count(DISTINCT number) FROM visitors") == 2
 
 
