@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -103,8 +103,8 @@ async def journeys(
         return {}
     touches: dict[DealKey, list[Touch]] = {deal: [] for deal in windows}
     rows = [(*deal, *window) for deal, window in windows.items()]
-    for provider, deal_id, *touch in await connection.fetch(QUERIES.journeys, *arrays(rows)):
-        touches[provider, deal_id].append(_touch(*touch))
+    for row in await connection.fetch(QUERIES.journeys, *arrays(rows)):
+        touches[row[0], row[1]].append(_touch(row[2:]))
     created = await connection.fetch(QUERIES.lead_creations, *arrays(list(windows)))
     created_at = {(row["provider"], row["deal_id"]): row["created_at"] for row in created}
     return {deal: Journey(found, created_at.get(deal)) for deal, found in touches.items()}
@@ -167,10 +167,9 @@ _source = lru_cache(4096)(Source)
 """Most touches come from where others came from."""
 
 
-def _touch(occurred_at: datetime, touch_id: str, visitor_id: str, *brought: str | None) -> Touch:
+def _touch(columns: Sequence[Any]) -> Touch:
     """From the columns of a touch in their order."""
-    *source, landing_page, referrer = brought
-    return Touch(visitor_id, touch_id, occurred_at, _source(*source), landing_page, referrer)
+    return Touch(columns[2], columns[1], columns[0], _source(*columns[3:9]), columns[9], columns[10])
 
 
 def _entry(row: Record, amounts: Mapping[str, tuple[int, ...]]) -> Entry:
@@ -181,7 +180,7 @@ def _entry(row: Record, amounts: Mapping[str, tuple[int, ...]]) -> Entry:
         created_at=row["created_at"],
         closed_at=row["closed_at"],
         owner=row["owner"],
-        touches=tuple(_touch(*touch) for touch in touches if touch[1] is not None),
+        touches=tuple(_touch(touch) for touch in touches if touch[1] is not None),
         lead_touch=None if row["lead_touch"] is None else row["lead_touch"] - 1,
         credits=tuple(Credits(model, (), parts) for model, parts in amounts.items()),
     )
@@ -198,9 +197,9 @@ def _entry_row(deal: DealKey, version: int, entry: Entry, cause: Cause, at: date
 def _cells(touch: Touch | None) -> tuple[str | datetime | None, ...]:
     """One touch in the order of its columns; without one the place of what nobody can be credited for."""
     if touch is None:
-        return (None, None, None, *UNATTRIBUTED.columns, None, None)
-    ends = (touch.landing_page, touch.referrer)
-    return (touch.occurred_at, touch.touch_id, touch.visitor_id, *touch.source.columns, *ends)
+        return (None, None, None, *UNATTRIBUTED, None, None)
+    visitor_id, touch_id, occurred_at, source, landing_page, referrer = touch
+    return (occurred_at, touch_id, visitor_id, *source, landing_page, referrer)
 
 
 def _credit_row(deal: DealKey, version: int, entry: Entry, part: Credits) -> tuple[Cell, ...]:

@@ -5,7 +5,6 @@ can be classified again when the rules or lists change.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
@@ -42,14 +41,14 @@ class Arrival(NamedTuple):
 
 
 _FROM_NOWHERE: Final = Arrival(DIRECT, own=False, internal=False, only_referrer=True)
-_FROM_INSIDE: Final = Arrival(replace(DIRECT, channel=INTERNAL), own=False, internal=True, only_referrer=True)
+_FROM_INSIDE: Final = Arrival(DIRECT._replace(channel=INTERNAL), own=False, internal=True, only_referrer=True)
 
 
 def classify(url: str | None, referrer: str | None, own_domains: Sequence[str] = ()) -> dict[str, str | None]:
     """Return where a hit came from, as JSON: the fields of its source, `click_id` and `click_id_type`; see `arrive`."""
     arrival = arrive(url, referrer, own_domains)
     click_id_type, click_id = arrival.click_ids[0] if arrival.click_ids else (None, None)
-    return {**asdict(arrival.source), "click_id": click_id, "click_id_type": click_id_type}
+    return {**arrival.source._asdict(), "click_id": click_id, "click_id_type": click_id_type}
 
 
 def arrive(url: str | None, referrer: str | None, own_domains: Sequence[str] = ()) -> Arrival:

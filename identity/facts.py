@@ -20,8 +20,8 @@ from schemas.deal import ContactEvent, DealEvent
 from schemas.event import Event
 from schemas.identifier import identifier_id
 from schemas.topics import DEAL_TYPES
-from schemas.visit import SourceColumns
 
+SourceColumns = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
 NO_SOURCE: SourceColumns = (None, None, None, None, None, None)
 
 
@@ -137,7 +137,7 @@ def hit_of(event: Event, rank: UUID, identifiers: Sequence[UUID], own_domains: S
     """The fact that one hit is; `identifiers` in the order in which they name a lead."""
     assert event.visitor_id is not None
     arrival = arrive(event.url, event.referrer, own_domains)
-    brought: SourceColumns = arrival.source.columns if arrival.own else NO_SOURCE
+    brought: SourceColumns = arrival.source if arrival.own else NO_SOURCE
     return HitFact(
         event.visitor_id,
         event.event_id,

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from math import lcm
@@ -106,8 +105,7 @@ class Cause(StrEnum):
     replayed = "replayed"
 
 
-@dataclass(frozen=True, slots=True)
-class Credits:
+class Credits(NamedTuple):
     """The parts of one deal under one model, in the journey's order."""
 
     model: str

@@ -1,13 +1,10 @@
 """Visits and touches: what the fold of a visitor's hits yields, and what credit is given to."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-SourceColumns = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a visit came from. `channel` is one of GA4's default channel group; None means absent."""
 
     channel: str
@@ -17,18 +14,12 @@ class Source:
     content: str | None = None
     term: str | None = None
 
-    @property
-    def columns(self) -> SourceColumns:
-        """The fields in their order, as tables have them."""
-        return (self.channel, self.source, self.medium, self.campaign, self.content, self.term)
-
 
 DIRECT = Source("Direct", "(direct)", "(none)")
 """Nobody sent the visitor, as far as anyone can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """A visit with a page, or an offline contact, as a deal's journey sees it."""
 
     visitor_id: str

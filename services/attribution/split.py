@@ -9,6 +9,9 @@ def split(amount: int, parts: Sequence[int]) -> tuple[int, ...]:
     `parts` are proportions: at least one, none negative, not all 0.
     """
     whole = sum(parts)
+    if whole in parts:
+        place = parts.index(whole)
+        return (0,) * place + (amount,) + (0,) * (len(parts) - 1 - place)
     units = [amount * part // whole for part in parts]
     over = amount - sum(units)
     if over:

@@ -21,23 +21,27 @@ _ENDS_OF_TIME = (
     ('"9999-12-31T23:59:59.999999+00:00"', "infinity"),
 )
 
+
 def arrays(rows: Sequence[Sequence[Any]]) -> list[Parameter]:
     """Rows as one parameter a column, for `unnest($1::uuid[], $2::text::timestamptz[])`; of no rows there are none.
 
-    Ids stay a list, which Postgres takes as they are; reading them would take it longer. All else is text, Python's first
-    and last instant Postgres' infinities, as asyncpg has it. A column of nothing but nulls is NULL, which `unnest` makes
-    up for.
+    Ids stay a list, which Postgres takes as they are; reading them would take it longer. All else is text, Python's
+    first and last instant Postgres' infinities, as asyncpg has it. A column of nothing but nulls is NULL, which
+    `unnest` makes up for.
     """
     return [_parameter(column) for column in zip(*rows, strict=True)]
 
 
 def array_literal(values: Sequence[Any]) -> str:
-    """An array of one dimension; of text, numbers, booleans, dates or instants, and nulls.
+    """An array of one dimension; of text, numbers, booleans, dates or instants, and nulls."""
+    plain = plain_array(values)
+    return plain.decode() if plain is not None else f"{{{','.join(map(_element, values))}}}"
 
-    JSON writes it as Postgres does but for the brackets, while no character has to be escaped.
-    """
-    listed = orjson.dumps(values, default=_decimal).decode()
-    return f"{{{listed[1:-1]}}}" if "\\" not in listed else f"{{{','.join(map(_element, values))}}}"
+
+def plain_array(values: Sequence[Any]) -> bytes | None:
+    """The same where no character has to be escaped: JSON writes it as Postgres does but for the brackets."""
+    listed = orjson.dumps(values, default=_decimal)
+    return b"{" + listed[1:-1] + b"}" if b"\\" not in listed else None
 
 
 def _parameter(column: Sequence[Any]) -> Parameter:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from services.runtime.arrays import array_literal
+from services.runtime.arrays import array_literal, plain_array
 from services.runtime.postgres import Connection
 
 Cell = str | int | datetime | bytes | None
@@ -29,7 +29,7 @@ async def copy_rows(connection: Connection, table: str, columns: Sequence[str], 
 
 def array(values: Sequence[str | int | float | datetime | None]) -> bytes:
     """A cell that is an array of one dimension."""
-    return _escaped(array_literal(values).encode())
+    return plain_array(values) or _escaped(array_literal(values).encode())
 
 
 def _cell(value: Cell) -> bytes:
