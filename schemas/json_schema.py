@@ -4,11 +4,14 @@ The files in `schemas/json/` are generated from the models and kept beside them,
 review as a change of its schema.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from schemas.codec import VERSION
 from schemas.credit import Credits
@@ -46,9 +49,24 @@ CONTRACTS: dict[str, Any] = {
 """By the name of the file."""
 
 
+class _Objects(GenerateJsonSchema):
+    """A named tuple is an object too, as it is wherever its fields have names."""
+
+    def named_tuple_schema(self, schema: core_schema.NamedTupleSchema) -> JsonSchemaValue:
+        by_place = super().named_tuple_schema(schema)
+        names = [field["name"] for field in schema["fields"]]
+        return {
+            "type": "object",
+            "title": schema["cls"].__name__,
+            "description": inspect.getdoc(schema["cls"]),
+            "properties": dict(zip(names, by_place["prefixItems"], strict=True)),
+            "required": names[: by_place["minItems"]],
+        }
+
+
 def schema_of(contract: Any) -> str:
     """The schema of one contract as the file has it: sorted, so that only real changes show."""
-    schema = TypeAdapter(contract).json_schema()
+    schema = TypeAdapter(contract).json_schema(schema_generator=_Objects)
     return (
         json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2, sort_keys=True)
         + "\n"

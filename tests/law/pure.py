@@ -106,4 +106,4 @@ def hit_of(fact: HitFact, placed: Mapping[UUID, Placement]) -> Hit:
 def visit_row(visitor: str, visit: Visit, owner: str | None) -> tuple[Any, ...]:
     clicks = json.dumps(visit.click_ids) if visit.click_ids else None
     span = (visitor, visit.started_at, visit.touch_id, visit.last_at, visit.hits)
-    return (*span, *visit.source.columns, visit.landing_page, visit.referrer, clicks, owner)
+    return (*span, *visit.source, visit.landing_page, visit.referrer, clicks, owner)
