@@ -30,8 +30,8 @@ from services.runtime.settings import Settings, SettingsError, StartError
 
 REFUSED = (
     "Nothing was changed. The rules are the same, yet this program derives another state from the same events than the "
-    "one in force: an error is mended, a list is newer, or there is a new error. Look at what moves; if it is right, "
-    "`closedloop replay --accept` puts it in force"
+    "one in force: an error is mended, or there is a new one. Look at what moves; if it is right, `closedloop replay "
+    "--accept` puts it in force"
 )
 
 

@@ -151,6 +151,10 @@ SELECT rules::text, since FROM rules;
 -- Since when the present state has had its rules: no other state has the same instant.
 SELECT since FROM rules;
 
+-- name: store_first_lists
+-- Rules of a program that kept no word of its lists get that of the first one that does.
+UPDATE rules SET rules = rules || jsonb_build_object('lists', $1::text) WHERE NOT rules ? 'lists';
+
 -- name: store_first_rules
 -- The rules of the first start; those that are there stay.
 INSERT INTO rules (rules) VALUES ($1::text::jsonb) ON CONFLICT DO NOTHING;

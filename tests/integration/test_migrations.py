@@ -118,6 +118,16 @@ async def test_the_first_start_stores_its_rules_and_later_ones_keep_them(databas
     assert len(differences(stored, rules_of(second))) == 3
 
 
+async def test_rules_of_a_program_that_did_not_name_its_lists_get_those_of_the_first_that_does(
+    database, settings_for, dsn, tmp_path
+):
+    settings = settings_for(dsn, tmp_path)
+    await adopt_rules(database, settings)
+    for lists, kept in (("rules - 'lists'", rules_of(settings).lists), ("""rules || '{"lists": "older"}'""", "older")):
+        await database.execute(f"UPDATE rules SET rules = {lists}")
+        assert (await adopt_rules(database, settings)).lists == kept
+
+
 async def test_services_that_start_at_once_agree_on_the_rules(database, settings_for, dsn, tmp_path):
     settings = [settings_for(dsn, tmp_path, lookback_days=days) for days in (10, 20, 30, 40)]
     assert len(set(await asyncio.gather(*(adopt_rules(database, one) for one in settings)))) == 1

@@ -21,7 +21,7 @@ from services.reports.store import Store
 from services.runtime import leases
 from services.runtime.lifecycle import Service
 from services.runtime.postgres import STATE, Database, connect
-from services.runtime.rules import Replaced, adopt_rules, rules_of
+from services.runtime.rules import Replaced, adopt_rules, fingerprint_of_lists, rules_of
 from services.runtime.settings import Settings, SettingsError, StartError
 from tests.builders import at, deal, form, page
 from tests.closing import differences, present
@@ -43,6 +43,10 @@ MOVING = [
     deal("D-2", "d2", at("12:00", 9), contacts=[{"email": "ben@x.org"}]),
 ]
 """Under other own domains only v1's first visit has another channel, and only D-1 is credited to it."""
+
+CREDIT_AGAIN = """
+INSERT INTO notes (consumer_group, kind, key) VALUES ('attributor', 'deal', '["crm", "D-1", "touch arrived"]')
+"""
 
 
 @pytest.fixture
@@ -199,6 +203,26 @@ async def test_a_model_of_the_settings_is_credited_after_a_replay_and_can_be_tak
         await site.caught_up("identity", "attributor")
         assert await replay(site.settings, Wish(yes=True), Heard()) == 0
     assert (await digest_parts(site.database))["credits"] == digests["credits"]
+
+
+async def test_lists_of_another_program_are_changed_rules(site: Site) -> None:
+    """Here the newer ones know a host that was a referral for the older ones, which had no name for it."""
+    events = [page("v1", "e1", at(day=1), referrer="https://duckduckgo.com/"), form("v1", "e2", at(day=1), "ann@x.org")]
+    won = deal("D-1", "e3", at(day=2), provider="crm", contacts=[{"email": "ann@x.org"}], amount="50.00")
+    await site.append(*events, won)
+    async with running(site):
+        await site.caught_up("identity", "attributor")
+        digests = await digest_parts(site.database)
+        await site.database.execute("UPDATE rules SET rules = jsonb_set(rules, '{lists}', '\"older\"')")
+        await site.database.execute("UPDATE visits SET channel = 'Referral' WHERE channel = 'Organic Search'")
+        await site.database.execute(CREDIT_AGAIN)
+        await site.caught_up("attributor")
+        heard = Heard()
+        assert await replay(site.settings, Wish(yes=True), heard) == 0
+        assert f"lists of known sources: older -> {fingerprint_of_lists()}" in heard.lines
+        assert "          1  Referral -> Organic Search" in heard.lines
+        assert await site.database.fetchval("SELECT cause FROM entries WHERE superseded_at IS NULL") == "rules changed"
+    assert await digest_parts(site.database) == digests
 
 
 async def test_who_says_no_keeps_the_state_and_its_rules(site: Site) -> None:

@@ -3,16 +3,17 @@ from datetime import timedelta
 
 import pytest
 
-from services.runtime.rules import Rules, differences, rules_of
+from services.runtime.rules import Rules, differences, fingerprint_of_lists, rules_of
 from services.runtime.settings import Settings
 
 CHANGES = "; `closedloop replay` shows what the change would move, and makes it"
-RULES = Rules(90, ("a.example", "b.example"), "Europe/Berlin")
+RULES = Rules(90, ("a.example", "b.example"), "Europe/Berlin", lists="0123456789ab")
 
 
 def test_the_rules_are_those_settings_that_decide():
     settings = Settings(lookback_days=90, own_domains="b.example, a.example", timezone="Europe/Berlin")
-    assert rules_of(settings) == RULES
+    assert rules_of(settings) == replace(RULES, lists=fingerprint_of_lists())
+    assert len(fingerprint_of_lists()) == len(RULES.lists)
     assert RULES.lookback == timedelta(days=90)
     assert RULES.zone.key == "Europe/Berlin"
 
@@ -22,12 +23,12 @@ def test_the_rules_are_those_settings_that_decide():
     [
         pytest.param(RULES, [], id="none"),
         pytest.param(
-            Rules(30, RULES.own_domains, RULES.timezone),
+            replace(RULES, lookback_days=30),
             [f"CLOSEDLOOP_LOOKBACK_DAYS: kept 90, set is 30{CHANGES}"],
             id="lookback",
         ),
         pytest.param(
-            Rules(90, (), "UTC"),
+            replace(RULES, own_domains=(), timezone="UTC"),
             [
                 f"CLOSEDLOOP_OWN_DOMAINS: kept a.example, b.example, set is (none){CHANGES}",
                 f"CLOSEDLOOP_TIMEZONE: kept Europe/Berlin, set is UTC{CHANGES}",
@@ -38,6 +39,11 @@ def test_the_rules_are_those_settings_that_decide():
             replace(RULES, models='{"ours": {"first": "1"}}'),
             [f'CLOSEDLOOP_MODELS: kept (none), set is {{"ours": {{"first": "1"}}}}{CHANGES}'],
             id="models",
+        ),
+        pytest.param(
+            replace(RULES, lists="ba9876543210"),
+            [f"lists of known sources: kept 0123456789ab, here is ba9876543210{CHANGES}"],
+            id="lists",
         ),
     ],
 )
