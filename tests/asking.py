@@ -1,8 +1,11 @@
-"""The reports API over rows of the state that a test puts there, and how it is asked."""
+"""The reports API over rows of the state that a test puts there, and how it is asked.
+
+A module that asks makes two fixtures: `settings` of `berlin_settings`, and `client` of `asking`.
+"""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +17,8 @@ from services.runtime.open_log import open_log
 from services.runtime.postgres import connect
 from services.runtime.rules import rules_of
 from services.runtime.settings import Settings
-from tests.state_rows import ADMIN_TOKEN, MAIL, PAID, Visit
+from tests.conftest import make_settings
+from tests.state_rows import ADMIN_TOKEN, ID_KEY, MAIL, PAID, Visit
 
 ANN, BOB = "email:ann@example.org", "email:bob@example.org"
 FIRST = Visit("v1", "2026-03-01 10:00", PAID, ANN, "https://shop.example/?gclid=1", "https://www.Google.com/search?q=x")
@@ -22,7 +26,11 @@ SECOND = Visit("v1", "2026-03-05 10:00", MAIL, ANN, "https://shop.example/offer"
 THIRD = Visit("v2", "2026-03-08 10:00", DIRECT, BOB)
 
 
-@asynccontextmanager
+def berlin_settings(dsn: str, tmp_path: Path) -> Settings:
+    """Days are those of Berlin."""
+    return make_settings(dsn, tmp_path, admin_token=ADMIN_TOKEN, id_key=ID_KEY, timezone="Europe/Berlin")
+
+
 async def asking(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody with the admin token, at the end of March 2026."""
     dsn = settings.database_url.get_secret_value()

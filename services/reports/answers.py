@@ -154,12 +154,17 @@ class TouchSource(Answer):
     referrer: str | None
 
 
-class Credit(TouchSource):
-    """One touch's part of a deal. `touch_id` is null when no touch is known."""
+class CreditedTouch(Answer):
+    """Which touch, whose and when; null when none is known."""
 
     touch_id: str | None
     visitor_id: str | None
     occurred_at: Instant | None
+
+
+class Credit(CreditedTouch, TouchSource):
+    """One touch's part of a deal. `touch_id` is null when no touch is known."""
+
     share: float
     amount: str
 

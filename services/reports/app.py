@@ -15,7 +15,7 @@ from services.reports.access import Access
 from services.reports.apart import ApartPage
 from services.reports.api import Api
 from services.reports.dashboard import Dashboard, page
-from services.reports.loop_api import LoopApi
+from services.reports.journey_api import JourneyApi
 from services.reports.questions import Refusal
 from services.reports.store import Store
 from services.runtime.clock import utc_now
@@ -49,7 +49,7 @@ def create_app(store: Store, logs: Sequence[Log], settings: Settings, now: Calla
         redoc_url=None,
     )
     app.include_router(Api(store, logs, access, settings, now).router())
-    app.include_router(LoopApi(store, access, settings.score, now).router())
+    app.include_router(JourneyApi(store, access, settings.score, now).router())
     app.include_router(ApartPage(store, access, settings, now).router())
     app.include_router(Dashboard(store, logs, access, settings, now).router())
     app.add_exception_handler(Refusal, _refused)

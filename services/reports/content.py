@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
+from services.reports.journey_answers import Content, PageRow
 from services.reports.journeys import amount_in, rounded
-from services.reports.loop_answers import Content, PageRow
 from services.reports.questions import Question
 from services.reports.rows import Row, missing_rates_of
 

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from services.reports.answers import Answer, Instant, Problem, TouchSource
+from services.reports.answers import Answer, CreditedTouch, Instant, Problem, TouchSource
 from services.reports.receipt_answers import Moved
 
 
@@ -70,15 +70,11 @@ class Milestone(Answer):
     """From 1 on."""
 
 
-class ExplainedTouch(TouchSource):
+class ExplainedTouch(CreditedTouch, TouchSource):
     """A touch of the journey, and why it stands in it."""
 
     place: int
     """From 1 on, in the order of time."""
-    touch_id: str | None
-    """Null in the one place of an unattributed deal."""
-    visitor_id: str | None
-    occurred_at: Instant | None
     owned_by: Literal["identified", "earlier", "later", "named"] | None
     """Why the visit is the lead's: somebody was identified in it; in the last visit before it that identified one; in
     the first after it. An offline touch may name its lead. Null where the touch is no longer of these leads."""

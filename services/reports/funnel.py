@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.score import ScoreRules
+from services.reports.journey_answers import Funnel, FunnelCohort, FunnelFigures, FunnelRow, Steps
 from services.reports.journeys import rounded
-from services.reports.loop_answers import Funnel, FunnelCohort, FunnelFigures, FunnelRow, Steps
 from services.reports.questions import Question
 from services.reports.rows import Row, deal_address
 from services.reports.score import Moment, reached_at

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.money import decimal_text
-from services.reports.loop_answers import (
+from services.reports.journey_answers import (
     Lasted,
     Length,
     PathFigures,

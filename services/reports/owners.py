@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.reports.journey_answers import Earned, OwnerFigures, OwnerRow, Owners
 from services.reports.journeys import amount_in, rounded
-from services.reports.loop_answers import Earned, OwnerFigures, OwnerRow, Owners
 from services.reports.questions import Question
 from services.reports.rows import Row, missing_rates_of
 

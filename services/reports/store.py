@@ -10,9 +10,9 @@ from schemas.credit import MODELS, PERIOD_MODELS
 from services.reports.answers import Deal, DealCredits, DealDetail, KeptApart, Revenue
 from services.reports.explain_answers import DealExplanation
 from services.reports.explain_rows import explanation_of
+from services.reports.journey_store import JourneyStore, paths_in
 from services.reports.lead_store import LeadStore
 from services.reports.ledger_store import LedgerStore, deal_evidence
-from services.reports.loop_store import LoopStore, paths_in
 from services.reports.period_models import earned_by_channel, intervals_of, with_credits
 from services.reports.questions import DEFAULT_MODEL, Period, Question, Refusal, deal_addresses, period_of
 from services.reports.receipt_answers import Receipts
@@ -50,7 +50,7 @@ class Store:
         self._database = database
         self._first_rules = rules
         self.leads = LeadStore(database)
-        self.loop = LoopStore(database)
+        self.journeys = JourneyStore(database)
         self._ledger = LedgerStore(database)
 
     async def rules(self) -> Rules:

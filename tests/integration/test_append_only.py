@@ -1,6 +1,5 @@
 """The ledger defends itself: a wrong row that somebody inserts by hand is refused, and what was said stays said."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import orjson
 import pytest
 
 from services.runtime.postgres import Database, PostgresError, connect
-from tests.conftest import fresh_database
+from tests.filling import filled_database
 from tests.rewriting import REWRITES_LEDGER
 from tests.state_rows import MAIL, PAID, Deal, Visit, put_entry
 
@@ -24,15 +23,13 @@ THEN = "2026-03-11T00:00:00Z"
 @pytest.fixture(scope="module")
 def credited_dsn(postgres_dsn: str, migrated_template: str) -> Iterator[str]:
     """A ledger with one deal: an entry that ended, and the current one."""
-    with fresh_database(postgres_dsn, f"TEMPLATE {migrated_template}") as dsn:
-        asyncio.run(_credit(dsn))
+    with filled_database(postgres_dsn, migrated_template, _credit) as dsn:
         yield dsn
 
 
-async def _credit(dsn: str) -> None:
-    async with connect(dsn, application="test", size=1) as database:
-        await put_entry(database, WON, version=1, recorded="2026-03-10", until="2026-03-11")
-        await put_entry(database, WON, version=2, recorded="2026-03-11")
+async def _credit(database: Database) -> None:
+    await put_entry(database, WON, version=1, recorded="2026-03-10", until="2026-03-11")
+    await put_entry(database, WON, version=2, recorded="2026-03-11")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`explain`: why a deal's money went where it went, on a ledger that the attributor wrote."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from fractions import Fraction
@@ -15,7 +14,7 @@ from services.reports.store import Store
 from services.runtime.postgres import Database, connect
 from tests.builders import BING, GOOGLE_AD, NEWSLETTER, RULES, at, deal, form, make_event, page
 from tests.closing import Loop
-from tests.conftest import fresh_database
+from tests.filling import filled_database
 
 ANN, NOBODY = [{"email": "ann@x.org"}], [{"email": "nobody@x.org"}]
 CLOSED = {"created_at": "2026-04-08T00:00:00Z", "closed_at": "2026-04-10T00:00:00Z"}
@@ -43,15 +42,13 @@ JOINED = form("w", "late form", at(day=92), "ann@x.org")
 @pytest.fixture(scope="module")
 def credited_dsn(postgres_dsn: str, migrated_template: str) -> Iterator[str]:
     """A database with the deals of EVENTS, credited, and corrected once more by a device that turned up late."""
-    with fresh_database(postgres_dsn, f"TEMPLATE {migrated_template}") as dsn:
-        asyncio.run(_credit(dsn))
+    with filled_database(postgres_dsn, migrated_template, _credit) as dsn:
         yield dsn
 
 
-async def _credit(dsn: str) -> None:
-    async with connect(dsn, application="loop", size=6) as database:
-        await Loop(database).take(*EVENTS)
-        await Loop(database).take(LATE, JOINED)
+async def _credit(database: Database) -> None:
+    await Loop(database).take(*EVENTS)
+    await Loop(database).take(LATE, JOINED)
 
 
 @pytest.fixture

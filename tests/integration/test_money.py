@@ -144,13 +144,13 @@ async def test_money_and_visits_of_the_end_of_time_are_in_the_reports(loop: Loop
     store, question = Store(loop.database, BERLIN), question_of(currency="EUR")
     reports = [
         await store.revenue(question),
-        await store.loop.paths(question, BERLIN.zone, 9, collapse=False),
-        await store.loop.content(question, BERLIN.zone, 9),
-        await store.loop.owners(question, BERLIN.zone),
+        await store.journeys.paths(question, BERLIN.zone, 9, collapse=False),
+        await store.journeys.content(question, BERLIN.zone, 9),
+        await store.journeys.owners(question, BERLIN.zone),
     ]
     assert [[each.day for each in report.missing_rates] for report in reports] == [["9999-12-31"]] * 4
     for cohort, begun in (("day", 31), ("week", 27), ("month", 1)):
-        funnel = await store.loop.funnel(question, BERLIN.zone, cohort, DEFAULT_SCORE, at())
+        funnel = await store.journeys.funnel(question, BERLIN.zone, cohort, DEFAULT_SCORE, at())
         assert [row.cohort for row in funnel.cohorts] == [date(9999, 12, begun)]
 
 

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from schemas.credit import MODELS
 from schemas.topics import DEALS, EVENTS
@@ -14,21 +13,13 @@ from services.reports.store import Store
 from services.runtime.http import bind
 from services.runtime.open_log import open_log
 from services.runtime.postgres import connect
-from services.runtime.rules import rules_of
+from services.runtime.rules import fingerprint_of_lists, rules_of
 from services.runtime.settings import StartError
-from tests.asking import ANN, FIRST, SECOND, THIRD, asking, get, refusal
-from tests.state_rows import ADMIN_TOKEN, ID_KEY, MAIL, Deal, Visit, id_of, put_all, put_lead
+from tests.asking import ANN, FIRST, SECOND, THIRD, asking, berlin_settings, get, refusal
+from tests.state_rows import ADMIN_TOKEN, MAIL, Deal, Visit, id_of, put_all, put_lead
 
-
-@pytest.fixture
-def settings(dsn, tmp_path, settings_for):
-    return settings_for(dsn, tmp_path, admin_token=ADMIN_TOKEN, id_key=ID_KEY, timezone="Europe/Berlin")
-
-
-@pytest_asyncio.fixture
-async def client(settings):
-    async with asking(settings) as client:
-        yield client
+settings = pytest.fixture(berlin_settings)
+client = pytest.fixture(asking)
 
 
 async def test_credits_of_a_deal_come_in_the_order_of_its_journey_and_sum_to_its_amount(client, database):
@@ -205,7 +196,13 @@ async def test_status_is_settled_when_all_is_read_and_nothing_is_noted(client, d
     await database.execute("DELETE FROM notes")
     status = await get(client, "status")
     assert status["settled"]
-    assert status["rules"] == {"lookback_days": 90, "models": "", "own_domains": [], "timezone": "Europe/Berlin"}
+    assert status["rules"] == {
+        "lookback_days": 90,
+        "own_domains": [],
+        "timezone": "Europe/Berlin",
+        "models": "",
+        "lists": fingerprint_of_lists(),
+    }
 
 
 async def test_positions_of_another_log_do_not_count(client, database, settings):

@@ -3,26 +3,17 @@
 from collections import Counter
 
 import pytest
-import pytest_asyncio
 
 from schemas.visit import DIRECT
 from services.reports.questions import DIMENSIONS
-from tests.asking import ANN, BOB, FIRST, SECOND, THIRD, asking, get, refusal
-from tests.state_rows import ADMIN_TOKEN, ID_KEY, PAID, Deal, Visit, put_all, put_entry, put_lead
+from tests.asking import ANN, BOB, FIRST, SECOND, THIRD, asking, berlin_settings, get, refusal
+from tests.state_rows import PAID, Deal, Visit, put_all, put_entry, put_lead
 
 NO_SPEND = {"spend": None, "roas": None, "cac": None, "cost_per_lead": None}
 NO_MORE = {**NO_SPEND, "interval": None}
 
-
-@pytest.fixture
-def settings(dsn, tmp_path, settings_for):
-    return settings_for(dsn, tmp_path, admin_token=ADMIN_TOKEN, id_key=ID_KEY, timezone="Europe/Berlin")
-
-
-@pytest_asyncio.fixture
-async def client(settings):
-    async with asking(settings) as client:
-        yield client
+settings = pytest.fixture(berlin_settings)
+client = pytest.fixture(asking)
 
 
 def amounts(report):

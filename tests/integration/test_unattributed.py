@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from services.reports.loop_store import LoopStore
+from services.reports.journey_store import JourneyStore
 from services.reports.questions import Question
 from services.reports.store import Store
 from tests.builders import GOOGLE_AD, RULES, at, deal, form, make_event, page
@@ -28,7 +28,7 @@ async def test_money_of_a_touch_called_unattributed_stands_beside_money_without_
         report = await Store(database, RULES).revenue(Question(model, "channel", currency="EUR"))
         told = {row.key: row.amount for row in report.rows}
         assert (report.total, told) == ("300.00", {"Unattributed": called_so, "Paid Search": paid_search}), model
-    paths = await LoopStore(database).paths(Question(currency="EUR"), RULES.zone, 10, collapse=False)
+    paths = await JourneyStore(database).paths(Question(currency="EUR"), RULES.zone, 10, collapse=False)
     assert [(row.path, row.deals, row.touches) for row in paths.rows] == [
         ("Unattributed", 1, 1),
         ("Unattributed", 1, None),

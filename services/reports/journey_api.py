@@ -12,8 +12,8 @@ from services.reports.access import Access
 from services.reports.answers import Problem
 from services.reports.api import From, To
 from services.reports.funnel import COHORTS
+from services.reports.journey_answers import Content, Funnel, Owners, Paths, TimeToPurchase
 from services.reports.journeys import TOUCH_KEYS
-from services.reports.loop_answers import Content, Funnel, Owners, Paths, TimeToPurchase
 from services.reports.questions import DEFAULT_MODEL, LARGEST_LIST, one_of, question_of
 from services.reports.store import Store
 
@@ -22,7 +22,7 @@ FORMATS = ("json", "csv")
 Limit = Annotated[int, Query(ge=1, le=LARGEST_LIST, description="rows")]
 
 
-class LoopApi:
+class JourneyApi:
     """More addresses under /api/v1, all behind `access`. `now` is when scores are read."""
 
     def __init__(self, store: Store, access: Access, score: ScoreRules, now: Callable[[], datetime]) -> None:
@@ -46,7 +46,7 @@ class LoopApi:
         question = question_of(since=since, until=until, by=_touch_key(by))
         one_of(cohort, COHORTS, "cohort", "cohort")
         zone = (await self._store.rules()).zone
-        return await self._store.loop.funnel(question, zone, cohort, self._score, self._now())
+        return await self._store.journeys.funnel(question, zone, cohort, self._score, self._now())
 
     async def paths(  # noqa: PLR0913, PLR0917 - one argument for each word of the address
         self,
@@ -64,23 +64,23 @@ class LoopApi:
         question = question_of(since=since, until=until, by=_touch_key(by), currency=currency)
         zone = (await self._store.rules()).zone
         if one_of(answer_as, FORMATS, "format", "format") == "csv":
-            text = await self._store.loop.paths_csv(question, zone, collapse=collapse)
+            text = await self._store.journeys.paths_csv(question, zone, collapse=collapse)
             return Response(
                 text, headers={"content-disposition": "attachment; filename=paths.csv"}, media_type="text/csv"
             )
-        return await self._store.loop.paths(question, zone, limit, collapse=collapse)
+        return await self._store.journeys.paths(question, zone, limit, collapse=collapse)
 
     async def time_to_purchase(self, since: From = None, until: To = None, by: str = "source") -> TimeToPurchase:
         """How long it took the deals won in the period from their first touch on, by that touch."""
         question = question_of(since=since, until=until, by=_touch_key(by))
-        return await self._store.loop.time_to_purchase(question, (await self._store.rules()).zone)
+        return await self._store.journeys.time_to_purchase(question, (await self._store.rules()).zone)
 
     async def content(
         self, since: From = None, until: To = None, currency: str | None = None, limit: Limit = 100
     ) -> Content:
         """Pages and downloads in the journeys that won, and how much likelier winning was with them than without."""
         question = question_of(since=since, until=until, currency=currency)
-        return await self._store.loop.content(question, (await self._store.rules()).zone, limit)
+        return await self._store.journeys.content(question, (await self._store.rules()).zone, limit)
 
     async def owners(
         self, since: From = None, until: To = None, model: str = DEFAULT_MODEL, currency: str | None = None
@@ -88,7 +88,7 @@ class LoopApi:
         """Leads, deals, money, speed and sources by sales representative."""
         models = await self._store.models()
         question = question_of(since=since, until=until, model=model, currency=currency, models=models)
-        return await self._store.loop.owners(question, (await self._store.rules()).zone)
+        return await self._store.journeys.owners(question, (await self._store.rules()).zone)
 
 
 def _touch_key(by: str) -> str:

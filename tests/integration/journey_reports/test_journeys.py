@@ -11,7 +11,7 @@ from services.local.attribute import attribute
 from services.reports.content import compared
 from services.reports.journeys import DAYS, TOUCHES, labels_of
 from tests.chance_shop import DAY
-from tests.loop_reports import PERIODS, about, euro_text, euros, get, key_of, lost_in, won_in
+from tests.journey_reports import PERIODS, about, euro_text, euros, get, key_of, lost_in, won_in
 
 
 def collapsed(keys):

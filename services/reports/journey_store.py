@@ -1,17 +1,19 @@
 """What reports reads of journeys, first visits and owners. Every method answers from one snapshot of the state."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from schemas.score import ScoreRules
 from services.reports.content import content_of
 from services.reports.funnel import LeadHistory, Reached, funnel_of, histories_of, reached_of
+from services.reports.journey_answers import Content, Funnel, Owners, Paths, TimeToPurchase
 from services.reports.journeys import DAYS, TOUCHES, csv_of, paths_of, times_of
 from services.reports.lead_store import QUERIES as LEAD
-from services.reports.loop_answers import Content, Funnel, Owners, Paths, TimeToPurchase
 from services.reports.owners import owners_of
 from services.reports.questions import Period, Question, period_of
 from services.reports.snapshot import snapshot
@@ -24,6 +26,15 @@ FUNNEL = load_queries(__package__, "funnel.sql")
 OWNERS = load_queries(__package__, "owners.sql")
 
 
+class PeriodMoney(NamedTuple):
+    """Which money is meant and how it is told: what every query of a period's money begins with."""
+
+    start: datetime | None
+    end: datetime | None
+    currency: str | None
+    zone: str
+
+
 async def paths_in(
     connection: Connection, question: Question, currency: str | None, zone: ZoneInfo, *, collapse: bool = False
 ) -> list[Record]:
@@ -33,21 +44,18 @@ async def paths_in(
     return await connection.fetch(JOURNEYS.paths, *period, currency, zone.key, *ways)
 
 
-class LoopStore:
-    """The read side of the whole loop. `zone` is that of the rules: days and rates are days in it."""
+class JourneyStore:
+    """The read side of the reports over journeys. `zone` is that of the rules: days and rates are days in it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def paths(self, question: Question, zone: ZoneInfo, limit: int, *, collapse: bool) -> Paths:
         """The paths of the question's period, by its dimension; the `limit` that most deals took."""
-        period = period_of(question.since, question.until, zone)
-        async with snapshot(self._database) as connection:
-            currency = await _currency(connection, question, period)
-            money = (*period, currency, zone.key)
+        async with self._money(question, zone) as (connection, money):
             return paths_of(
                 question,
-                currency,
+                money.currency,
                 collapse=collapse,
                 rows=await connection.fetch(JOURNEYS.paths, *money, question.by, collapse, limit, None),
                 lengths=await connection.fetch(JOURNEYS.lengths, *money, TOUCHES),
@@ -56,11 +64,9 @@ class LoopStore:
 
     async def paths_csv(self, question: Question, zone: ZoneInfo, *, collapse: bool) -> str:
         """Every path of the period, those of null journeys as well, as `closedloop attribute` reads them."""
-        period = period_of(question.since, question.until, zone)
-        async with snapshot(self._database) as connection:
-            currency = await _currency(connection, question, period)
-            rows = await paths_in(connection, question, currency, zone, collapse=collapse)
-        return csv_of(rows, currency)
+        async with self._money(question, zone) as (connection, money):
+            rows = await paths_in(connection, question, money.currency, zone, collapse=collapse)
+        return csv_of(rows, money.currency)
 
     async def time_to_purchase(self, question: Question, zone: ZoneInfo) -> TimeToPurchase:
         """How long the deals won in the question's period took, by its dimension of their first touch."""
@@ -70,23 +76,17 @@ class LoopStore:
 
     async def content(self, question: Question, zone: ZoneInfo, limit: int) -> Content:
         """Which pages stood in the journeys of the question's period; the `limit` that most won deals saw."""
-        period = period_of(question.since, question.until, zone)
-        async with snapshot(self._database) as connection:
-            currency = await _currency(connection, question, period)
-            money = (*period, currency, zone.key)
+        async with self._money(question, zone) as (connection, money):
             rows = await connection.fetch(JOURNEYS.pages, *money, limit)
-            return content_of(question, currency, rows, await _unconverted(connection, question, money))
+            return content_of(question, money.currency, rows, await _unconverted(connection, question, money))
 
     async def owners(self, question: Question, zone: ZoneInfo) -> Owners:
         """Sales of the question's period by owner, with the channels that its model credits."""
-        period = period_of(question.since, question.until, zone)
-        async with snapshot(self._database) as connection:
-            currency = await _currency(connection, question, period)
-            money = (*period, currency, zone.key)
+        async with self._money(question, zone) as (connection, money):
             return owners_of(
                 question,
-                currency,
-                deals=await connection.fetch(OWNERS.deals_by_owner, *period),
+                money.currency,
+                deals=await connection.fetch(OWNERS.deals_by_owner, money.start, money.end),
                 money=await connection.fetch(OWNERS.money_by_owner, *money, question.model),
                 unconverted=await _unconverted(connection, question, money),
             )
@@ -102,6 +102,14 @@ class LoopStore:
         reached = await asyncio.to_thread(_all_reached, histories, rules, now)
         return funnel_of(question, cohort, arrivals, reached)
 
+    @asynccontextmanager
+    async def _money(self, question: Question, zone: ZoneInfo) -> AsyncIterator[tuple[Connection, PeriodMoney]]:
+        """A snapshot, and the money of the question's period in it, told in the report's currency."""
+        period = period_of(question.since, question.until, zone)
+        async with snapshot(self._database) as connection:
+            currency = await _currency(connection, question, period)
+            yield connection, PeriodMoney(*period, currency, zone.key)
+
 
 async def _currency(connection: Connection, question: Question, period: Period) -> str | None:
     """The currency of the report, chosen as `revenue` chooses it."""
@@ -113,13 +121,11 @@ async def _currency(connection: Connection, question: Question, period: Period) 
     return currency
 
 
-async def _unconverted(
-    connection: Connection, question: Question, money: tuple[datetime | None, datetime | None, str | None, str]
-) -> list[Record]:
+async def _unconverted(connection: Connection, question: Question, money: PeriodMoney) -> list[Record]:
     """By currency what was won in the period and no rate turns into that of the report."""
-    since, until, currency, zone = money
+    won = (money.start, money.end, None)
     days = (question.since, question.until)
-    return await connection.fetch(REPORTS.missing_rates, since, until, None, currency, zone, *days, False)
+    return await connection.fetch(REPORTS.missing_rates, *won, money.currency, money.zone, *days, False)
 
 
 async def _histories(connection: Connection, leads: Sequence[UUID]) -> dict[UUID, LeadHistory]:

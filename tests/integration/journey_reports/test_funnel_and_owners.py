@@ -1,4 +1,4 @@
-"""Owners and the funnel, against a plain recomputation from the events; and what all reports on the whole loop refuse."""
+"""Owners and the funnel, against a plain recomputation from the events; and what all reports over journeys refuse."""
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from schemas.identifier import identifier_id
 from services.reports.stages import STAGES
 from tests.builders import ID_KEY
 from tests.chance_shop import DAY
-from tests.loop_reports import BERLIN, PERIODS, about, euro_text, get, key_of, within, won_in
+from tests.journey_reports import BERLIN, PERIODS, about, euro_text, get, key_of, within, won_in
 from tests.reference.models import divided, shares_of
 
 
@@ -147,7 +147,7 @@ async def test_the_funnel_says_of_first_visits_what_the_records_of_their_leads_s
 
 
 async def test_the_score_of_a_long_history_looks_at_as_much_of_it_as_the_record_of_its_lead(client, truth, monkeypatch):
-    monkeypatch.setattr("services.reports.loop_store.NEWEST_MOMENTS", 6)
+    monkeypatch.setattr("services.reports.journey_store.NEWEST_MOMENTS", 6)
     monkeypatch.setattr("services.reports.lead_store.NEWEST_MOMENTS", 6)
     told = await stages_of_leads(client, truth)
     report = await get(client, "funnel")
