@@ -12,8 +12,12 @@ ON CONFLICT (id) DO UPDATE SET first_at = excluded.first_at, settled = false
 WHERE excluded.first_at < known.first_at;
 
 -- name: add_pairs
--- Identifiers that one event carried together; new ones are unsettled until the leads take them into account.
-INSERT INTO pairs (a, b) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING;
+-- Identifiers that one event carried together; new ones are unsettled until the leads take them into account. Known ones are passed
+-- over: an INSERT that meets one waits for whoever settles it, who may wait for an identifier of ours.
+INSERT INTO pairs (a, b)
+SELECT a, b FROM unnest($1::uuid[], $2::uuid[]) AS batch (a, b)
+WHERE NOT EXISTS (SELECT FROM pairs k WHERE k.a = batch.a AND k.b = batch.b OFFSET 0)
+ON CONFLICT DO NOTHING;
 
 -- name: visitor_numbers
 -- The numbers of those visitors that are known.

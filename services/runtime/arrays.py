@@ -5,7 +5,7 @@ Arrays, "Array Input and Output Syntax".
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -17,6 +17,8 @@ Parameter = list[UUID] | str | None
 """One of a statement: an array of ids, the text of another array, or NULL."""
 
 _ENDS_OF_TIME = (
+    ('"0001-01-01"', "-infinity"),
+    ('"9999-12-31"', "infinity"),
     ('"0001-01-01T00:00:00+00:00"', "-infinity"),
     ('"9999-12-31T23:59:59.999999+00:00"', "infinity"),
 )
@@ -25,9 +27,9 @@ _ENDS_OF_TIME = (
 def arrays(rows: Sequence[Sequence[Any]]) -> list[Parameter]:
     """Rows as one parameter a column, for `unnest($1::uuid[], $2::text::timestamptz[])`; of no rows there are none.
 
-    Ids stay a list, which Postgres takes as they are; reading them would take it longer. All else is text, Python's
-    first and last instant Postgres' infinities, as asyncpg has it. A column of nothing but nulls is NULL, which
-    `unnest` makes up for.
+    Ids stay a list, which Postgres takes as they are; reading them would take it longer. All else is text. Instants are
+    in UTC; Python's first and last instant and day are Postgres' infinities, as asyncpg has it. A column of nothing but
+    nulls is NULL, which `unnest` makes up for.
     """
     return [_parameter(column) for column in zip(*rows, strict=True)]
 
@@ -50,7 +52,7 @@ def _parameter(column: Sequence[Any]) -> Parameter:
             return None
         case UUID():
             return list(column)
-        case datetime():
+        case date():
             return reduce(lambda text, end: text.replace(*end), _ENDS_OF_TIME, array_literal(column))
         case _:
             return array_literal(column)

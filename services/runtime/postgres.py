@@ -1,6 +1,6 @@
 """Postgres: a pool that is right from the first connection on, what its errors ask for, and queries kept in files.
 
-This is the only module that names asyncpg; what others need of it they import from here.
+This is the only module that names asyncpg's driver; what others need of it they import from here.
 """
 
 import asyncio

@@ -15,6 +15,7 @@ INSERT INTO state.carriers SELECT identifier, number, from_at, to_at FROM state.
 DROP TABLE state.former_carriers;
 ALTER TABLE state.carriers ADD PRIMARY KEY (identifier, visitor);
 CREATE INDEX carriers_by_visitor ON state.carriers (visitor, identifier);
+ANALYZE state.carriers;
 
 -- As before.
 CREATE VIEW state.carried AS
