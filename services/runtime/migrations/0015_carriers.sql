@@ -1,5 +1,5 @@
 -- Carriers take less, and what a batch adds lies together: a number stands for the visitor, as in hits and visits. The table is
--- written anew, in some seconds for a million carriers.
+-- written anew, in some fifteen seconds for a million carriers.
 
 DROP VIEW state.carried;
 ALTER TABLE state.carriers RENAME TO former_carriers;
