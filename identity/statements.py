@@ -64,6 +64,8 @@ class StatementFact(NamedTuple):
 def is_statement(event: Event, names_somebody: bool) -> bool:
     """Whether the event says something beyond hits, or may take the event id of one that does.
 
+    It names somebody when it carries an identifier, also one that is kept apart.
+
     Those without a visitor share their event ids with all that name the same person first; those with one share them
     with the visitor's hits, which are facts of their own.
     """

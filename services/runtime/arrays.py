@@ -41,7 +41,7 @@ def array_literal(values: Sequence[Any]) -> str:
 
 
 def plain_array(values: Sequence[Any]) -> bytes | None:
-    """The same where no character has to be escaped: JSON writes it as Postgres does but for the brackets."""
+    """The same where no character has to be escaped, else None: JSON as it is, but for the brackets."""
     listed = orjson.dumps(values, default=_decimal)
     return b"{" + listed[1:-1] + b"}" if b"\\" not in listed else None
 
